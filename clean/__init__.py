@@ -1,0 +1,1 @@
+"""Raw shards to the cleaned corpus: signals, verdicts, dedup, write."""

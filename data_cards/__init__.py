@@ -1,0 +1,1 @@
+"""Manifests to cards that people read: dataset card, model card, report."""

@@ -1,0 +1,1 @@
+"""A checkpoint to a scored row: problems, sampler, sandbox, pass@k, leaderboard."""

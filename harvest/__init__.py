@@ -1,0 +1,1 @@
+"""Ask GitHub for repositories and write what they hold as raw shards."""

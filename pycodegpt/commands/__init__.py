@@ -1,0 +1,1 @@
+"""One module a stage: arguments in, a stage called, a result shown."""

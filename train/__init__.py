@@ -1,0 +1,1 @@
+"""The cleaned corpus to a checkpoint: tokenizer, packing, model, loop, export."""

@@ -1,0 +1,10 @@
+"""What a recipe can tell this stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRecipe:
+    """See the fields; every default is complete."""
