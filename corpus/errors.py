@@ -7,12 +7,23 @@ carry the same facts for programs. Anything else that escapes is a bug of ours.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class PycodegptError(Exception):
     """Base of the tree. `exit_code` is what the front door leaves with."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Workers send errors to their parent, and the subclasses' constructors differ.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[PycodegptError], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class UsageError(PycodegptError):

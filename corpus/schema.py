@@ -35,6 +35,7 @@ def git_blob_id(content: bytes) -> str:
     header = b"blob %d\0" % len(content)
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
+
 # A document of the cleaned corpus; `source_shard` and `source_row` lead back to the raw one.
 CLEANED = pa.schema(
     [

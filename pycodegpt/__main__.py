@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
-from corpus.errors import PycodegptError
+from corpus.errors import PycodegptError, UsageError
 from pycodegpt.cli import app
 
 
@@ -30,16 +29,19 @@ def run(arguments: list[str]) -> int:
     except PycodegptError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted; run the same command again to go on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader went away (`| head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        # Typer's usage errors share no public base class across its versions.
+        if (show := getattr(error, "show", None)) is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", UsageError.exit_code))
 
 
 if __name__ == "__main__":

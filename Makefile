@@ -1,0 +1,73 @@
+# One line a target; `make` alone prints them. RECIPE says what each stage does.
+RECIPE ?= recipes/demo.toml
+STAGE ?=
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+BIN := .venv/bin
+PYCODEGPT := $(BIN)/python -m pycodegpt
+DEMO := recipes/demo.toml
+
+.PHONY: help
+help: ## what there is
+	@echo "make TARGET [RECIPE=$(RECIPE)]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "All options of every command: $(PYCODEGPT) --help"
+
+.PHONY: demo
+demo: .venv/installed ## the whole road on real code, no token, no network: harvest to a scored model
+	$(PYCODEGPT) harvest run --recipe $(DEMO)
+	$(PYCODEGPT) clean run --recipe $(DEMO)
+	$(PYCODEGPT) train run --recipe $(DEMO)
+	$(PYCODEGPT) eval run --recipe $(DEMO)
+	$(PYCODEGPT) cards --recipe $(DEMO)
+
+.PHONY: harvest
+harvest: .venv/installed ## raw shards from GitHub (GITHUB_TOKEN in the environment) or any compatible address
+	$(PYCODEGPT) harvest run --recipe $(RECIPE) $(ARGS)
+
+.PHONY: clean-corpus
+clean-corpus: .venv/installed ## the cleaned corpus; STAGE=license reruns one stage and what depends on it
+	$(PYCODEGPT) clean run --recipe $(RECIPE) $(if $(STAGE),--stage $(STAGE)) $(ARGS)
+
+.PHONY: train
+train: .venv/installed ## tokenizer, token files, a checkpoint, and a model that transformers loads
+	$(PYCODEGPT) train run --recipe $(RECIPE) $(ARGS)
+
+.PHONY: eval
+eval: .venv/installed ## sample completions, run them, score pass@k, and stand on the leaderboard
+	$(PYCODEGPT) eval run --recipe $(RECIPE) $(ARGS)
+
+.PHONY: cards
+cards: .venv/installed ## dataset card and model card from the manifests
+	$(PYCODEGPT) cards --recipe $(RECIPE) $(ARGS)
+
+.PHONY: test
+test: .venv/installed-dev ## everything that CI runs: format, lint, types, tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: test-all
+test-all: .venv/installed-dev ## the same, with the slow tests: kills at many points, all worst files
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow" $(ARGS)
+
+.PHONY: pristine
+pristine: ## delete the environment and every run
+	rm -rf .venv runs
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python >= 3.11 found; name one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python setup.cfg constraints.txt
+	@echo "Installing what runs need into .venv (once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "Installing what tests need into .venv (once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,43 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pycodegpt.__main__ import run
+
+
+def test_help_names_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(stage in shown for stage in ("harvest", "clean", "train", "eval", "cards"))
+
+
+@pytest.mark.parametrize("arguments", [["harvst"], ["harvest", "run", "--nope"], []])
+def test_usage_errors_leave_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_recipe_with_a_typo_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("[harvest]\napi_ulr = 'loopback'\n")
+    assert run(["harvest", "run", "--recipe", str(recipe)]) == 2
+    error = capsys.readouterr().err
+    assert error.strip().count("\n") == 0
+    assert "harvest.api_ulr: unknown key; did you mean 'api_url'?" in error
+
+
+def test_importing_the_front_door_is_light() -> None:
+    """Help must not wait for torch, and eval must run where duckdb is missing."""
+    code = "import sys, pycodegpt.cli; print([m for m in ('torch', 'duckdb') if m in sys.modules])"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert shown.stdout.strip() == "[]"
