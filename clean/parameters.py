@@ -1,0 +1,24 @@
+"""What the signal stages can be told. Their values stand in the stamps of the sidecars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_PERMUTATIONS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalParameters:
+    """No threshold stands here: thresholds belong to the verdicts, which read no content."""
+
+    guess_encoding: bool = False  # of files that are neither UTF-8 nor declare a codec
+    shingle_tokens: int = 5  # The Stack and StarCoder2 take 5-grams
+    permutations: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be measured."""
+        if self.shingle_tokens < 1:
+            raise ValueError(f"shingle_tokens must be at least 1, not {self.shingle_tokens}")
+        if not 1 <= self.permutations <= MAX_PERMUTATIONS:
+            problem = f"between 1 and {MAX_PERMUTATIONS}, not {self.permutations}"
+            raise ValueError(f"permutations must be {problem}")
