@@ -39,8 +39,100 @@ class PackRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecipe:
+    """GPT-Neo's sizes. The defaults are PyCodeGPT-110M's; the vocabulary is the tokenizer's."""
+
+    layers: int = 12
+    width: int = 768
+    heads: int = 12
+    context: int = 1024  # tokens a window
+    window: int = 256  # tokens that a local layer sees, itself included
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "heads", "context", "window"):
+            _at_least(self, name, 1)
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads: {self.width} / {self.heads}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerRecipe:
+    """AdamW; PyCodeGPT's values. Only matrices decay, embeddings included."""
+
+    learning_rate: float = 5e-4  # at its highest
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    weight_decay: float = 0.1
+    max_grad_norm: float | None = 1.0  # off: gradients are not clipped
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "eps", "weight_decay"):
+            _at_least(self, name, 0)
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f'max_grad_norm must be above 0 or "off", not {self.max_grad_norm}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRecipe:
+    """Linear warm-up, then a cosine down to a fraction of the highest learning rate."""
+
+    warmup_steps: int = 1_000
+    final_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        _at_least(self, "warmup_steps", 0)
+        if not 0 <= self.final_fraction <= 1:
+            raise ValueError(f"final_fraction must be in [0, 1], not {self.final_fraction}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopRecipe:
+    """How long to train, on what, and how often to look up. Windows are of model.context tokens."""
+
+    steps: int = 200_000
+    batch_windows: int = 480  # an optimizer step's windows: 491,520 tokens at context 1,024
+    micro_batch_windows: int = 32  # held in memory at once; changes nothing but rounding
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compile: bool = True  # with torch.compile, on a GPU only
+    eval_every_steps: int | None = 1_000
+    eval_windows: int = 256  # of the validation split, always the same ones
+    final_eval_windows: int | None = 10_000  # of each held-out split, when exporting; off: all
+    save_every_steps: int | None = 1_000  # off: at the end, and when interrupted
+    keep_checkpoints: int = 3
+    tensorboard: bool = False
+    sample_prompts: tuple[str, ...] = ()  # completed at every evaluation, into metrics.jsonl
+    sample_tokens: int = 48
+    sample_temperature: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_windows", "micro_batch_windows", "eval_windows"):
+            _at_least(self, name, 1)
+        for name in ("keep_checkpoints", "sample_tokens"):
+            _at_least(self, name, 1)
+        for name in ("eval_every_steps", "final_eval_windows", "save_every_steps"):
+            if getattr(self, name) is not None:
+                _at_least(self, name, 1)
+        _at_least(self, "sample_temperature", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRecipe:
-    """See the fields; every default is complete."""
+    """See the fields; every default is complete, and PyCodeGPT-110M's where it published one."""
 
     tokenizer: TokenizerRecipe = field(default_factory=TokenizerRecipe)
     pack: PackRecipe = field(default_factory=PackRecipe)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
+    loop: LoopRecipe = field(default_factory=LoopRecipe)
+
+
+def _at_least(recipe: object, name: str, least: int) -> None:
+    value = getattr(recipe, name)
+    # Written this way round so that nan is refused as well.
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
