@@ -9,7 +9,6 @@ Shapes: B sequences of T tokens, C channels, H heads of D = C / H channels, V wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -182,10 +181,3 @@ def parameter_count(model: nn.Module) -> int:
     """Trained numbers; the tied head counts once."""
     return sum(weight.numel() for weight in model.parameters())
 
-
-def weight_sizes(shape: Shape) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and sizes of the weights, without making any."""
-    with torch.device("meta"):
-        model = GPTNeo(shape)
-    for name, weight in model.state_dict().items():
-        yield name, tuple(weight.shape)
