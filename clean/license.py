@@ -21,7 +21,8 @@ Category = Literal["permissive", "copyleft", "other", "none"]
 _HEAD_CHARS = 16_384
 _MAX_EVIDENCE = 200
 _WORTH_READING = re.compile(
-    r"licen[cs]e|redistribut|permission|rights reserved|public domain|confidential|\bw?t?f?[al]?gpl",
+    r"licen[cs]|redistribut|permission|rights reserved|public ?domain|confidential"
+    r"|gpl|wtfpl|\bcc0|cecill|spdx|unauthorized copying|warranty",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n]{1,200})", re.IGNORECASE)
@@ -155,10 +156,10 @@ def _matches(top: str) -> list[tuple[str, str]]:
     found = [(spdx, match[0]) for spdx, pattern in _PATTERNS if (match := pattern.search(top))]
     if match := _BSD.search(top):
         found.append((_bsd_name(top), match[0]))
-    if match := _GNU.search(top):
-        # MPL headers name the GNU licences as secondary ones, by the way.
-        if not any(spdx.startswith("MPL") for spdx, _ in found):
-            found.insert(0, (_gnu_name(top, match), match[0]))
+    # MPL headers name the GNU licences as secondary ones, by the way.
+    by_the_way = any(spdx.startswith("MPL") for spdx, _ in found)
+    if not by_the_way and (match := _GNU.search(top)):
+        found.insert(0, (_gnu_name(top, match), match[0]))
     return found
 
 

@@ -23,16 +23,16 @@ UNDONE = "_undone"  # follows an edit's name if it could not be proven
 
 _LICENSE_WORDS = re.compile(
     r"licen[cs]e|licen[cs]ing|copyright|\(c\)\s*\d{4}|©|spdx-|all rights reserved|warrant(?:y|ies)"
-    r"|redistribut|permission is hereby|merchantability|AUTHORS OR COPYRIGHT",
+    r"|redistribut|permission is hereby|merchantability",
     re.IGNORECASE,
 )
 _PRAGMA = re.compile(
     r"#\s*(?:type:|noqa|nosec|nosemgrep|pragma|pylint:|flake8[:=]|mypy:|pyright:|pytype:|pyre-|ruff:"
     r"|fmt:|isort:|yapf:|autopep8:|black:|doctest:|cython:|distutils:|distribute:|vim?:|ex:|-\*-"
-    r"|/// |///$|!)|#[^\n]*\bcoding[:=]",
+    r"|/// |///$|!)|#[^\n]*coding[:=]",
     re.IGNORECASE,
 )
-_LEADING = re.compile(r"(?:[ \t\f]*(?:#[^\n]*)?\n)*(?:[ \t\f]*#[^\n]*\Z)?")
+_LEADING = re.compile(r"(?:[ \t\f]*+(?:#[^\n]*+)?+\n)*+(?:[ \t\f]*+#[^\n]*+\Z)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,15 @@ def strip_license_header(text: str) -> str:
     stay, and so do single lines that a tool reads.
     """
     match = _LEADING.match(text)
-    lines = (match[0] if match else "").split("\n")
+    assert match is not None, "the expression matches anything, the empty text too"
+    lines = match[0].split("\n")
     kept: list[str] = []
-    for is_comment, block in groupby(lines, key=lambda line: line.lstrip(" \t\f").startswith("#")):
-        kept.extend(_without_license(list(block)) if is_comment else block)
+    for is_comment, group in groupby(lines, key=lambda line: line.lstrip(" \t\f").startswith("#")):
+        block = list(group)
+        kept.extend(_without_license(block) if is_comment else block)
     if len(kept) == len(lines):
         return text
-    rest = text[len(match[0]) if match else 0 :]
-    return "\n".join(_one_gap(kept)) + rest
+    return "\n".join(_one_gap(kept or [""])) + text[match.end() :]
 
 
 def _without_license(block: list[str]) -> list[str]:
@@ -111,7 +112,7 @@ def _one_gap(lines: list[str]) -> list[str]:
 
 
 def strip_junk_comments(text: str) -> str:
-    """Drop comments that are mostly not letters or digits, with their line if nothing else is on it."""
+    """Drop comments that say nothing (`is_junk`), with their line if nothing else is on it."""
     junk = [comment for comment in find_comments(text) if _goes(comment)]
     return _cut(text, junk) if junk else text
 
@@ -177,7 +178,10 @@ def _same(a: ast.AST, b: ast.AST | None) -> bool:
             if len(left) != len(right):
                 return False
             pairs.extend(zip(left, right, strict=True))
+        elif isinstance(left, str):
+            if left != right:
+                return False
         # By their text: 0.0 == -0.0, and nan is not itself.
-        elif left is not right and left != right or repr(left) != repr(right):
+        elif repr(left) != repr(right):
             return False
     return True
