@@ -1,0 +1,88 @@
+"""A DuckDB database for one global step: a stated memory, the rest spilled beside the run.
+
+Everything in it can be made again, so that nothing is lost with a killed process.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from corpus.errors import DiskFullError, FileError
+from corpus.files import named_errors
+
+
+class Scratch:
+    """A folder that holds a database and whatever files the step puts beside it."""
+
+    def __init__(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.folder = folder
+        self._connection = connection
+
+    def run(self, sql: str, *values: object) -> None:
+        """Run one statement."""
+        self._connection.execute(sql, values or None)
+
+    def batches(self, sql: str, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """A query's result, a batch in memory at a time."""
+        yield from self._connection.cursor().execute(sql).to_arrow_reader(rows)
+
+    def table(self, sql: str) -> pa.Table:
+        """A query's whole result."""
+        return self._connection.cursor().execute(sql).to_arrow_table()
+
+    def add(self, name: str, table: pa.Table) -> None:
+        """Make a table of the database from one in memory."""
+        self._take(f"CREATE TABLE {name} AS SELECT * FROM incoming", table)
+
+    def append(self, name: str, table: pa.Table) -> None:
+        """Append rows to a table of the same columns."""
+        self._take(f"INSERT INTO {name} SELECT * FROM incoming", table)
+
+    def _take(self, sql: str, incoming: pa.Table) -> None:
+        self._connection.register("incoming", incoming)
+        self._connection.execute(sql)
+        self._connection.unregister("incoming")
+
+
+@contextmanager
+def open_scratch(folder: Path, *, max_memory_bytes: int, threads: int) -> Iterator[Scratch]:
+    """An empty database in `folder`, which is removed before and after.
+
+    Raises DiskFullError or FileError naming the folder, also where the memory does not suffice.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    with named_errors(folder):
+        folder.mkdir(parents=True)
+    try:
+        with _named_database_errors(folder), duckdb.connect(folder / "scratch.duckdb") as database:
+            database.execute(f"SET memory_limit = '{max_memory_bytes // 1024} KiB'")
+            database.execute(f"SET threads = {threads}")
+            database.execute("SET temp_directory = $1", [str(folder / "spill")])
+            yield Scratch(folder, database)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _named_database_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        problem = f"not enough memory or disk to spill: raise limits.max_memory_bytes ({error})"
+        raise FileError(folder, _one_line(problem)) from error
+    except duckdb.IOException as error:
+        if "No space left" in str(error):
+            raise DiskFullError(
+                folder, "no space left on the disk; free some and run again"
+            ) from error
+        raise FileError(folder, _one_line(str(error))) from error
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,242 @@
+"""Write the cleaned corpus: shards of rewritten documents, split and shuffled, and the manifest.
+
+Everything is made in a folder of its own, `clean.next`, and takes the place of `clean` only when
+it is complete: the old corpus stays readable until then, and a killed run is taken up where it
+was. It takes about twice the room of the cleaned corpus for a while: parts, then shards.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clean.funnel import outcomes
+from clean.parts import RewriteWork, part_notes, read_bucket, rewritten_shards, write_part
+from clean.recipe import CleanRecipe
+from clean.selection import Selection
+from clean.split import bucket_of, order_keys, split_of
+from corpus.engine import Engine
+from corpus.errors import ManifestError
+from corpus.events import Notice, Progress, Report, silent
+from corpus.files import named_errors, remove_leftovers, write_text
+from corpus.layout import SPLITS
+from corpus.manifest import Manifest, read_manifest, write_manifest
+from corpus.schema import CLEANED
+from corpus.shards import Shard, open_shard, read_rows, write_shard
+
+STAGE = "write"
+VERSION = 1
+MANIFEST_STAGE = "clean"
+_STAMP_FILE = "stamp"
+_WRITE_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteJob:
+    """What the stage works on and what it may use."""
+
+    shards: Sequence[Shard]
+    sidecars: Path
+    target: Path  # the cleaned corpus's folder
+    recipe: CleanRecipe
+    seed: int
+    engine: Engine
+    stamp: str  # digest of all that the corpus depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many shards each split gets; a bucket is the number of a shard over all splits."""
+
+    shards: tuple[int, ...]
+
+    def bucket(self, split: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """The bucket of each document, (documents,) int64."""
+        first = np.cumsum([0, *self.shards[:-1]])
+        buckets = np.empty(len(split), np.int64)
+        for index, count in enumerate(self.shards):
+            mine = split == index
+            buckets[mine] = first[index] + bucket_of(keys[mine], max(1, count))
+        return buckets
+
+    def files(self) -> list[str]:
+        """The path of each bucket's shard, by bucket."""
+        return [
+            f"{name}/shard-{number:05}.parquet"
+            for name, count in zip(SPLITS, self.shards, strict=True)
+            for number in range(count)
+        ]
+
+
+def next_folder(target: Path) -> Path:
+    """Where the corpus is made before it takes its place."""
+    return target.with_name(f"{target.name}.next")
+
+
+def old_folder(target: Path) -> Path:
+    """Where the corpus before it goes, for a moment."""
+    return target.with_name(f"{target.name}.old")
+
+
+def is_written(target: Path, stamp: str) -> bool:
+    """Whether the corpus in `target` is complete and made from what `stamp` says."""
+    try:
+        manifest = read_manifest(target, MANIFEST_STAGE)
+    except ManifestError:
+        return False
+    return manifest.facts.get("stamp") == stamp and all(
+        (target / entry.path).is_file() and (target / entry.path).stat().st_size == entry.bytes
+        for entry in manifest.outputs
+    )
+
+
+def restore(target: Path) -> None:
+    """Undo or finish a change of folders that was cut short."""
+    old = old_folder(target)
+    if not old.is_dir():
+        return
+    with named_errors(old):
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(target)
+
+
+def run_write(job: WriteJob, report: Report = silent) -> None:
+    """Make the shards and put them in place; `finish` writes the manifest before that.
+
+    Raises ShardError or SidecarError for what can't be read, DiskFullError or FileError for what
+    can't be written.
+    """
+    folder = next_folder(job.target)
+    if is_written(folder, job.stamp):
+        return  # killed between the manifest and the change of folders
+    with named_errors(folder):
+        _take_up(folder, job.stamp)
+        plan = _plan(job, folder, report)
+        _write_parts(job, folder, plan, report)
+        _write_shards(job, folder, plan, report)
+
+
+def _take_up(folder: Path, stamp: str) -> None:
+    """Go on with what a killed run left if it was to be the same corpus; else begin anew."""
+    stamp_file = folder / _STAMP_FILE
+    if not stamp_file.is_file() or stamp_file.read_text() != stamp:
+        if folder.exists():
+            shutil.rmtree(folder)
+        write_text(stamp_file, stamp)
+    remove_leftovers(folder)
+
+
+def _selection(folder: Path) -> Selection:
+    return Selection(folder / "selected")
+
+
+def _part(folder: Path, shard: Shard) -> Path:
+    return folder / "parts" / shard.name
+
+
+def _plan(job: WriteJob, folder: Path, report: Report) -> Plan:
+    """Select the kept rows of each shard, and count the shards that they will fill."""
+    size, documents = np.zeros(len(SPLITS)), np.zeros(len(SPLITS), np.int64)
+    for done, shard in enumerate(job.shards, 1):
+        rows = np.flatnonzero(outcomes(shard, job.sidecars).column("reason").is_null().to_numpy())
+        _selection(folder).save(shard, rows)
+        table = read_rows(shard, columns=["repo_id", "size"]).take(pa.array(rows))
+        split = split_of(table.column("repo_id").to_numpy(), job.recipe.split, job.seed)
+        size += np.bincount(split, table.column("size").to_numpy(), len(SPLITS))
+        documents += np.bincount(split, minlength=len(SPLITS))
+        report(Progress("write: plan", done, len(job.shards), "shards"))
+    full = np.ceil(size / job.recipe.write.shard_bytes).astype(np.int64)
+    return Plan(tuple(np.maximum(full, documents > 0).tolist()))
+
+
+def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> None:
+    selection = _selection(folder)
+    total = sum(len(selection.of_shard(shard)) for shard in job.shards)
+    missing = [shard for shard in job.shards if not _part(folder, shard).exists()]
+    done = total - sum(len(selection.of_shard(shard)) for shard in missing)
+    work = RewriteWork(selection, job.recipe.write, job.recipe.guess_encoding)
+    for shard, table, lost in rewritten_shards(missing, work, job.engine):
+        split = split_of(table.column("repo_id").to_numpy(), job.recipe.split, job.seed)
+        keys = order_keys(shard.name, table.column("source_row").to_numpy(), job.seed)
+        write_part(_part(folder, shard), table, plan.bucket(split, keys), keys, lost)
+        for loss in lost:
+            report(Notice(f"{loss.unit}: {loss.reason} while rewriting; dropped", warning=True))
+        done += table.num_rows + len(lost)
+        report(Progress("write: rewrite", done, total, "files"))
+
+
+def _write_shards(job: WriteJob, folder: Path, plan: Plan, report: Report) -> None:
+    parts = [_part(folder, shard) for shard in sorted(job.shards, key=lambda shard: shard.name)]
+    for split in SPLITS:
+        (folder / split).mkdir(exist_ok=True)
+    files = plan.files()
+    for bucket, name in enumerate(files):
+        if not (folder / name).exists():
+            table = read_bucket(parts, bucket)
+            with write_shard(folder / name, CLEANED) as writer:
+                for start in range(0, table.num_rows, _WRITE_ROWS):
+                    writer.write(table.slice(start, _WRITE_ROWS))
+                writer.notes["text_bytes"] = _text_bytes(table)
+        report(Progress("write: shuffle", bucket + 1, len(files), "shards"))
+
+
+def _text_bytes(table: pa.Table) -> int:
+    return int(pc.sum(pc.binary_length(table.column("text").cast(pa.binary()))).as_py() or 0)
+
+
+def rewriting_facts(job: WriteJob) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Documents by edit, and the rows that the engine gave up while rewriting."""
+    folder = next_folder(job.target)
+    notes = [part_notes(_part(folder, shard)) for shard in job.shards]
+    edits: Counter[str] = Counter()
+    for note in notes:
+        edits.update(note["edits"])
+    return dict(sorted(edits.items())), [loss for note in notes for loss in note["lost"]]
+
+
+def split_facts(folder: Path) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """Documents, bytes and repositories of each split; and documents by licence."""
+    splits = {}
+    licenses: Counter[str] = Counter()
+    for split in SPLITS:
+        documents = size = 0
+        repositories: set[int] = set()
+        for path in sorted((folder / split).glob("*.parquet")):
+            shard = open_shard(path)
+            table = read_rows(shard, columns=["repo_id", "license"])
+            repositories.update(pc.unique(table.column("repo_id")).to_pylist())
+            licenses.update(table.column("license").fill_null("none").to_pylist())
+            documents, size = documents + shard.rows, size + shard.notes["text_bytes"]
+        splits[split] = {"documents": documents, "bytes": size, "repositories": len(repositories)}
+    return splits, dict(sorted(licenses.items(), key=lambda item: (-item[1], item[0])))
+
+
+def publish(target: Path, manifest: Manifest) -> None:
+    """Write the manifest of the finished corpus, and let it take its place.
+
+    Raises FileError naming the folder that can't be changed.
+    """
+    write_manifest(next_folder(target), manifest)
+    swap(target)
+
+
+def swap(target: Path) -> None:
+    """Put `clean.next` in the place of `clean`; killed in between, `restore` undoes it."""
+    folder, old = next_folder(target), old_folder(target)
+    with named_errors(target):
+        for leftover in ("parts", "selected"):
+            shutil.rmtree(folder / leftover, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        folder.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
