@@ -45,6 +45,7 @@ class State:
     seconds: float  # spent in training steps, over all sittings
     loss: float | None  # nats a token of the last step that was not skipped
     identity: Mapping[str, Any]  # what a resumed run must agree on
+    device: str = ""  # what the last sitting ran on
     threads: int = field(default_factory=torch.get_num_threads)
 
 

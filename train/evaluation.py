@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from train.data import HeldOutBatch
 from train.device import compute_precision
 from train.model import IGNORED
 from train.step import Nats
@@ -27,18 +27,18 @@ class HeldOutScore:
 
 @torch.no_grad()
 def score_windows(
-    nats: Nats, batches: Iterable[tuple[Tensor, Tensor, int]], device: torch.device
+    nats: Nats, batches: Iterable[HeldOutBatch], device: torch.device
 ) -> HeldOutScore:
-    """Score batches of (tokens, targets, bytes that the targets stand for).
+    """Score batches of windows.
 
     Sums are kept in float64, so that the batch size shows in rounding only.
     """
     total, scored, size, windows = 0.0, 0, 0, 0
-    for tokens, targets, batch_bytes in batches:
+    for tokens, targets, text_bytes in batches:
         with compute_precision(device):
             total += float(nats(tokens.to(device), targets.to(device)))
         scored += int((targets != IGNORED).sum())
-        size += batch_bytes
+        size += int(text_bytes.sum())
         windows += len(tokens)
     return HeldOutScore(
         loss=total / scored if scored else math.nan,

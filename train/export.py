@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import TokensError
 from corpus.files import atomic_path, named_errors, write_json
 from corpus.manifest import FILE_NAME as MANIFEST
 from train.checkpoint import MODEL
 from train.model import INIT_STD, LAYER_NORM_EPS, Shape
+from train.tokenizer import END_OF_TEXT, PAD, load_tokenizer
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 
@@ -73,19 +72,7 @@ def tokenizer_files(tokenizer: Path) -> list[Path]:
 
 def special_tokens(tokenizer: Path) -> dict[str, int]:
     """Ids of the tokens that begin, end and pad a text. Raises TokensError naming the file."""
-    path = tokenizer / "tokenizer_config.json"
-    try:
-        named = json.loads(path.read_text(encoding="utf-8"))
-        path = tokenizer / "tokenizer.json"
-        added = json.loads(path.read_text(encoding="utf-8"))["added_tokens"]
-        ids = {token["content"]: token["id"] for token in added}
-        return {
-            f"{role}_token_id": ids[named[f"{role}_token"]]
-            for role in ("bos", "eos", "pad")
-            if named.get(f"{role}_token") is not None
-        }
-    except OSError as error:
-        problem = f"can't be read: {error.strerror}; run `pycodegpt train tokenizer` first"
-        raise TokensError(path, problem) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise TokensError(path, f"damaged: {error!r}; train the tokenizer again") from error
+    loaded = load_tokenizer(tokenizer)
+    ids = {role: loaded.token_to_id(END_OF_TEXT) for role in ("bos_token_id", "eos_token_id")}
+    padding = loaded.token_to_id(PAD)
+    return ids if padding is None else {**ids, "pad_token_id": padding}

@@ -19,6 +19,7 @@ from torch import Tensor
 from corpus.events import Notice, Progress, Report, silent
 from train import checkpoint as checkpoints
 from train.checkpoint import Checkpoint, State
+from train.data import HeldOutBatch
 from train.device import device_name, pick_device
 from train.evaluation import HeldOutScore, score_windows
 from train.interrupt import StopRequest
@@ -29,7 +30,7 @@ from train.recipe import LoopRecipe, OptimizerRecipe, ScheduleRecipe
 from train.step import Nats, SkipGuard, StepResult, train_step
 from train.tracker import Tracker, open_tracker
 
-HeldOutBatches = Callable[[], Iterable[tuple[Tensor, Tensor, int]]]
+HeldOutBatches = Callable[[], Iterable[HeldOutBatch]]
 Completions = Callable[[GPTNeo, int], Iterable[tuple[str, str]]]  # model, seed: (prompt, text)
 
 
@@ -162,6 +163,7 @@ class Sitting:
             seconds=self.seconds,
             loss=self.loss,
             identity=self.plan.identity(),
+            device=device_name(self.device),
         )
 
 
