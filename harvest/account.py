@@ -1,0 +1,92 @@
+"""The harvest's manifest: what was asked for, what came, and what became of all the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from corpus.manifest import FileEntry, Manifest
+from corpus.recipe import as_plain
+from harvest.assemble import shard_path
+from harvest.frontier import Frontier, Repository
+from harvest.recipe import HarvestRecipe
+
+STAGE = "harvest"
+
+
+def account(
+    recipe: HarvestRecipe, frontier: Frontier, raw: Path, *, opted_out: int, seconds: float
+) -> Manifest:
+    """Put the manifest together from the frontier."""
+    return Manifest(
+        stage=STAGE,
+        parameters=as_plain(recipe.selection),
+        outputs=tuple(_outputs(frontier, raw)),
+        counts=_counts(frontier),
+        facts={
+            "coverage": _coverage(frontier),
+            # What was planned and can't be had: later harvests and readers must know.
+            "tombstones": [
+                _grave(each) for each in frontier.with_states("gone", "blocked", "empty")
+            ],
+            "failed": [_grave(each) for each in frontier.with_states("failed")],
+            "opt_out_entries": opted_out,
+        },
+        seconds=round(seconds, 3),
+    )
+
+
+def _outputs(frontier: Frontier, raw: Path) -> list[FileEntry]:
+    return [
+        FileEntry(
+            path=shard_path(raw, row.shard).name, digest=row.digest, rows=row.rows, bytes=row.bytes
+        )
+        for row in frontier.written_shards()
+    ]
+
+
+def _counts(frontier: Frontier) -> dict[str, int]:
+    counts: Counter[str] = Counter(repositories_found=frontier.found())
+    for state, number in frontier.states().items():
+        counts[f"repositories_{state}"] = number
+    for reason, number in frontier.reasons().items():
+        counts[f"repositories_{reason}"] = number
+    for reason, number in frontier.file_counts().items():
+        counts[f"files_{reason}"] = number
+    counts["bytes_kept"] = frontier.totals()[1]
+    return dict(counts)
+
+
+def _coverage(frontier: Frontier) -> dict[str, Any]:
+    windows = frontier.coverage()
+    states = Counter(state for _, state in windows)
+    return {
+        "windows": dict(sorted(states.items())),
+        # Closed ones need no list: every repository that the server counted was seen.
+        "not_closed": [
+            {
+                "from": _iso(reading.window.start),
+                "until": _iso(reading.window.stop),
+                "state": state,
+                "total": reading.total,
+                "seen": len(reading.seen),
+            }
+            for reading, state in windows
+            if state != "closed"
+        ],
+    }
+
+
+def _grave(repository: Repository) -> dict[str, Any]:
+    return {
+        "id": repository.id,
+        "name": repository.name,
+        "state": repository.state,
+        "reason": repository.reason,
+    }
+
+
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()

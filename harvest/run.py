@@ -1,0 +1,193 @@
+"""Harvest: enumerate, plan, ask for details, fetch, write; a killed run goes on in its step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from corpus.errors import FileError, HarvestError, ManifestError, UsageError
+from corpus.events import Notice, Report, silent
+from corpus.files import named_errors, remove_leftovers
+from corpus.layout import RunFolder
+from corpus.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
+from corpus.recipe import as_plain
+from corpus.shards import open_shard
+from harvest.account import STAGE, account
+from harvest.api import GitHubApi
+from harvest.assemble import reconcile
+from harvest.database import writing
+from harvest.details import DetailsStage
+from harvest.fetch import fetch_all
+from harvest.frontier import Frontier
+from harvest.lanes import Clock, Lanes
+from harvest.recipe import HarvestRecipe, moment
+from harvest.search import Search
+from harvest.selection import OptOut, most_starred, plan_shards, read_opt_out, search_query
+from harvest.source import Source, open_source
+from harvest.spool import holds, spool_path
+from harvest.windows import Window
+
+
+def harvest(
+    recipe: HarvestRecipe,
+    folder: RunFolder,
+    *,
+    tokens: Sequence[str] = (),
+    report: Report = silent,
+    clock: Clock | None = None,
+) -> Manifest:
+    """Write the raw shards that the recipe asks for, and their manifest, which is returned.
+
+    A harvest that was finished is left alone; one that was killed goes on, and ends with the
+    same rows in the same shards as if it had not been. Raises HarvestError and its kinds,
+    FileError, DiskFullError, and UsageError where the folder holds another harvest.
+    """
+    clock = clock or Clock()
+    opt_out = read_opt_out(recipe.opt_out)
+    finished = _finished(recipe, folder)
+    if finished is not None:
+        _say_finished(finished, folder, opt_out, report)
+        return finished
+    started = clock.now()
+    with writing(folder.frontier) as database:
+        frontier = Frontier(folder.frontier, database)
+        _bind(frontier, recipe, folder, clock)
+        _recover(frontier, folder, opt_out, report)
+        with open_source(recipe, tokens, report) as source:
+            _work(recipe, folder, frontier, source, opt_out, report, clock)
+        seconds = clock.now() - started
+        manifest = account(
+            recipe, frontier, folder.raw, opted_out=len(opt_out.names), seconds=seconds
+        )
+        with named_errors(folder.raw):
+            folder.raw.mkdir(parents=True, exist_ok=True)
+        write_manifest(folder.raw, manifest)
+    return manifest
+
+
+def spools_of(folder: RunFolder) -> Path:
+    """Where downloads wait for their shard."""
+    return folder.frontier.with_suffix(".spool")
+
+
+def _finished(recipe: HarvestRecipe, folder: RunFolder) -> Manifest | None:
+    """The manifest of a finished harvest whose shards are all there. Raises UsageError."""
+    try:
+        manifest = read_manifest(folder.raw, STAGE)
+    except ManifestError:
+        return None
+    _check_same(manifest.parameters, recipe, folder)
+    try:
+        for entry in manifest.outputs:
+            if open_shard(folder.raw / entry.path).digest != entry.digest:
+                return None
+    except FileError:
+        return None
+    return manifest
+
+
+def _check_same(known: object, recipe: HarvestRecipe, folder: RunFolder) -> None:
+    """One folder, one harvest: rows of two selections in one corpus could not be told apart."""
+    wanted = as_plain(recipe.selection)
+    if known == wanted or not isinstance(known, dict):
+        return
+    changed = ", ".join(
+        f"{key}: {known.get(key)!r} then, {wanted.get(key)!r} now"
+        for key in sorted({*known, *wanted})
+        if known.get(key) != wanted.get(key)
+    )
+    raise UsageError(
+        f"{folder.root}: holds a harvest of another recipe ({changed}); "
+        "choose another run folder (run = ...), or go back to those values"
+    )
+
+
+def _say_finished(manifest: Manifest, folder: RunFolder, opt_out: OptOut, report: Report) -> None:
+    rows = sum(entry.rows or 0 for entry in manifest.outputs)
+    text = f"nothing to do: {folder.raw} holds this harvest, {rows} files in "
+    report(Notice(f"{text}{len(manifest.outputs)} shards"))
+    if len(opt_out.names) != manifest.facts.get("opt_out_entries"):
+        text = "the opt-out list changed since this harvest; what it names is in the shards still"
+        report(Notice(text, warning=True))
+
+
+def _bind(frontier: Frontier, recipe: HarvestRecipe, folder: RunFolder, clock: Clock) -> None:
+    """Tie the frontier to the recipe's selection, and fix when its windows end."""
+    known = frontier.note("selection")
+    if known is None:
+        until = recipe.created_until
+        end = moment("created_until", until) if until else datetime.fromtimestamp(clock.now(), UTC)
+        frontier.keep("until", int(end.timestamp()))
+        frontier.keep("selection", as_plain(recipe.selection))
+    else:
+        _check_same(known, recipe, folder)
+
+
+def _recover(frontier: Frontier, folder: RunFolder, opt_out: OptOut, report: Report) -> None:
+    """Put in order what an earlier run left: half-written files, lost shards, old failures."""
+    (folder.raw / FILE_NAME).unlink(missing_ok=True)
+    for place in (folder.raw, spools_of(folder)):
+        remove_leftovers(place)
+    for line in reconcile(frontier, folder.raw):
+        report(Notice(line, warning=True))
+    for name in frontier.opt_out(opt_out):
+        text = f"{name} opted out, but is in a finished shard; take it down there"
+        report(Notice(text, warning=True))
+    frontier.retry_failed()
+    for repository in frontier.with_states("fetched"):
+        if not holds(spool_path(spools_of(folder), repository.id), repository.rows):
+            frontier.refetch(repository.id)
+
+
+def _work(
+    recipe: HarvestRecipe,
+    folder: RunFolder,
+    frontier: Frontier,
+    source: Source,
+    opt_out: OptOut,
+    report: Report,
+    clock: Clock,
+) -> None:
+    lanes = Lanes(source.tokens, clock=clock, report=report, max_wait_s=recipe.max_wait_s)
+    api = GitHubApi(source.url, lanes, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
+    try:
+        if frontier.note("shards") is None:
+            _enumerate(recipe, frontier, api, opt_out, report)
+            _plan(recipe, frontier)
+        DetailsStage(api, frontier, by_graphql=lanes.with_tokens, report=report).run()
+    finally:
+        api.close()
+    fetch_all(recipe, folder.raw, spools_of(folder), frontier, source.url, lanes, report)
+
+
+def _enumerate(
+    recipe: HarvestRecipe, frontier: Frontier, api: GitHubApi, opt_out: OptOut, report: Report
+) -> None:
+    start = int(moment("created_from", recipe.created_from).timestamp())
+    search = Search(
+        api,
+        frontier,
+        query=search_query(recipe),
+        opt_out=opt_out,
+        enough=recipe.max_repositories,
+        report=report,
+    )
+    search.run(Window(start, frontier.note("until")))
+
+
+def _plan(recipe: HarvestRecipe, frontier: Frontier) -> None:
+    candidates = frontier.candidates()
+    if not candidates:
+        query = search_query(recipe) or "everything"
+        raise HarvestError(f"{recipe.api_url}: no repository matches {query!r}; widen the recipe")
+    stars = [(repository, stars) for repository, stars, _ in candidates]
+    chosen = most_starred(stars, recipe.max_repositories)
+    sizes = [(repository, size) for repository, _, size in candidates if repository in chosen]
+    frontier.keep_plan(
+        plan_shards(
+            sizes,
+            repositories=recipe.repositories_per_shard,
+            max_bytes=recipe.max_shard_bytes,
+        )
+    )
