@@ -124,7 +124,7 @@ class CandidateStore:
             for positions, signatures in parts:
                 for position, signature in zip(positions.tolist(), signatures, strict=True):
                     file.seek(position * 4 * self._permutations)
-                    file.write(np.ascontiguousarray(signature, "<u4"))
+                    file.write(signature.astype("<u4").tobytes())
         shape = (len(self._sorted), self._permutations)
         self._signatures = np.memmap(path, "<u4", mode="r", shape=shape)
 
@@ -137,7 +137,7 @@ class CandidateStore:
                 self._start[position] = end
                 end += len(shingles)
                 self._stop[position] = end
-                file.write(np.ascontiguousarray(shingles, "<u8"))
+                file.write(shingles.astype("<u8").tobytes())
         if end:
             self._shingles = np.memmap(path, "<u8", mode="r")
 

@@ -30,11 +30,13 @@ class Scratch:
 
     def batches(self, sql: str, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """A query's result, a batch in memory at a time."""
-        yield from self._connection.cursor().execute(sql).to_arrow_reader(rows)
+        reader = self._connection.cursor().sql(sql).to_arrow_reader(rows)
+        assert reader is not None, "the statement has no result"
+        yield from reader
 
     def table(self, sql: str) -> pa.Table:
         """A query's whole result."""
-        return self._connection.cursor().execute(sql).to_arrow_table()
+        return self._connection.cursor().sql(sql).to_arrow_table()
 
     def add(self, name: str, table: pa.Table) -> None:
         """Make a table of the database from one in memory."""

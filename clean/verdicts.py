@@ -65,7 +65,7 @@ def measurements(shard: Shard, sidecars: Path, rules: Sequence[Rule]) -> pa.Tabl
 
     Raises SidecarError or ShardError naming the file that can't be read.
     """
-    parts = {}
+    parts: dict[str, pa.ChunkedArray] = {}
     for stage in (SHARD, *stages_of(rules)):
         columns = sorted({rule.column for rule in rules if rule.stage == stage})
         if not columns:

@@ -8,18 +8,16 @@ was. It takes about twice the room of the cleaned corpus for a while: parts, the
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from clean.funnel import outcomes
-from clean.parts import RewriteWork, part_notes, read_bucket, rewritten_shards, write_part
+from clean.parts import RewriteWork, read_bucket, rewritten_shards, write_part
 from clean.recipe import CleanRecipe
 from clean.selection import Selection
 from clean.split import bucket_of, order_keys, split_of
@@ -28,9 +26,9 @@ from corpus.errors import ManifestError
 from corpus.events import Notice, Progress, Report, silent
 from corpus.files import named_errors, remove_leftovers, write_text
 from corpus.layout import SPLITS
-from corpus.manifest import Manifest, read_manifest, write_manifest
+from corpus.manifest import read_manifest, write_manifest
 from corpus.schema import CLEANED
-from corpus.shards import Shard, open_shard, read_rows, write_shard
+from corpus.shards import Shard, read_rows, write_shard
 
 STAGE = "write"
 VERSION = 1
@@ -111,14 +109,12 @@ def restore(target: Path) -> None:
 
 
 def run_write(job: WriteJob, report: Report = silent) -> None:
-    """Make the shards and put them in place; `finish` writes the manifest before that.
+    """Make the shards in `clean.next`; a manifest and `swap` make them the corpus.
 
     Raises ShardError or SidecarError for what can't be read, DiskFullError or FileError for what
     can't be written.
     """
     folder = next_folder(job.target)
-    if is_written(folder, job.stamp):
-        return  # killed between the manifest and the change of folders
     with named_errors(folder):
         _take_up(folder, job.stamp)
         plan = _plan(job, folder, report)
@@ -140,7 +136,8 @@ def _selection(folder: Path) -> Selection:
     return Selection(folder / "selected")
 
 
-def _part(folder: Path, shard: Shard) -> Path:
+def part_file(folder: Path, shard: Shard) -> Path:
+    """Where the documents of a raw shard wait for their places."""
     return folder / "parts" / shard.name
 
 
@@ -162,13 +159,13 @@ def _plan(job: WriteJob, folder: Path, report: Report) -> Plan:
 def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> None:
     selection = _selection(folder)
     total = sum(len(selection.of_shard(shard)) for shard in job.shards)
-    missing = [shard for shard in job.shards if not _part(folder, shard).exists()]
+    missing = [shard for shard in job.shards if not part_file(folder, shard).exists()]
     done = total - sum(len(selection.of_shard(shard)) for shard in missing)
     work = RewriteWork(selection, job.recipe.write, job.recipe.guess_encoding)
     for shard, table, lost in rewritten_shards(missing, work, job.engine):
         split = split_of(table.column("repo_id").to_numpy(), job.recipe.split, job.seed)
         keys = order_keys(shard.name, table.column("source_row").to_numpy(), job.seed)
-        write_part(_part(folder, shard), table, plan.bucket(split, keys), keys, lost)
+        write_part(part_file(folder, shard), table, plan.bucket(split, keys), keys, lost)
         for loss in lost:
             report(Notice(f"{loss.unit}: {loss.reason} while rewriting; dropped", warning=True))
         done += table.num_rows + len(lost)
@@ -176,7 +173,7 @@ def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> Non
 
 
 def _write_shards(job: WriteJob, folder: Path, plan: Plan, report: Report) -> None:
-    parts = [_part(folder, shard) for shard in sorted(job.shards, key=lambda shard: shard.name)]
+    parts = [part_file(folder, shard) for shard in sorted(job.shards, key=lambda shard: shard.name)]
     for split in SPLITS:
         (folder / split).mkdir(exist_ok=True)
     files = plan.files()
@@ -194,40 +191,19 @@ def _text_bytes(table: pa.Table) -> int:
     return int(pc.sum(pc.binary_length(table.column("text").cast(pa.binary()))).as_py() or 0)
 
 
-def rewriting_facts(job: WriteJob) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Documents by edit, and the rows that the engine gave up while rewriting."""
-    folder = next_folder(job.target)
-    notes = [part_notes(_part(folder, shard)) for shard in job.shards]
-    edits: Counter[str] = Counter()
-    for note in notes:
-        edits.update(note["edits"])
-    return dict(sorted(edits.items())), [loss for note in notes for loss in note["lost"]]
-
-
-def split_facts(folder: Path) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-    """Documents, bytes and repositories of each split; and documents by licence."""
-    splits = {}
-    licenses: Counter[str] = Counter()
-    for split in SPLITS:
-        documents = size = 0
-        repositories: set[int] = set()
-        for path in sorted((folder / split).glob("*.parquet")):
-            shard = open_shard(path)
-            table = read_rows(shard, columns=["repo_id", "license"])
-            repositories.update(pc.unique(table.column("repo_id")).to_pylist())
-            licenses.update(table.column("license").fill_null("none").to_pylist())
-            documents, size = documents + shard.rows, size + shard.notes["text_bytes"]
-        splits[split] = {"documents": documents, "bytes": size, "repositories": len(repositories)}
-    return splits, dict(sorted(licenses.items(), key=lambda item: (-item[1], item[0])))
-
-
-def publish(target: Path, manifest: Manifest) -> None:
-    """Write the manifest of the finished corpus, and let it take its place.
+def forget(target: Path) -> None:
+    """Let the corpus in `target`, which stays readable, no longer pass for current.
 
     Raises FileError naming the folder that can't be changed.
     """
-    write_manifest(next_folder(target), manifest)
-    swap(target)
+    with named_errors(target):
+        if next_folder(target).exists():
+            shutil.rmtree(next_folder(target))
+    try:
+        manifest = read_manifest(target, MANIFEST_STAGE)
+    except ManifestError:
+        return
+    write_manifest(target, replace(manifest, facts={**manifest.facts, "stamp": ""}))
 
 
 def swap(target: Path) -> None:
