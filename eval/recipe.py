@@ -50,7 +50,7 @@ class EvalRecipe:
     workers: int | None = None  # programs at once; "off": one for each core
     limits: ProgramLimits = field(default_factory=ProgramLimits)
     # The weakest confinement that programs may run under; what was used stands in the results.
-    min_isolation: Isolation = "landlock+seccomp"
+    min_isolation: Isolation = "seccomp"
 
     def __post_init__(self) -> None:
         for name in ("samples", "max_new_tokens", "batch_size", "top_k", "workers"):

@@ -61,7 +61,7 @@ class Sandbox:
         limits: ProgramLimits,
         *,
         workers: int | None = None,
-        min_isolation: Isolation = "landlock+seccomp",
+        min_isolation: Isolation = "seccomp",
         isolation: Isolation | None = None,  # this and no other, as tests want it
     ) -> None:
         self._limits = limits

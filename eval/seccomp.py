@@ -81,7 +81,7 @@ _ERRNO = 0x00050000
 _EPERM, _ENOSYS = 1, 38
 _NR, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
-Row = tuple[int | None, int | None]
+Table = Mapping[str, tuple[int | None, int | None]]
 
 
 def supported(machine: str) -> bool:
@@ -108,7 +108,7 @@ def build_filter(machine: str, pid: int, *, writable: bool) -> bytes:
     return b"".join([*code, _answer(_ALLOW)])
 
 
-def _checks(pid: int, writable: bool) -> list[tuple[Mapping[str, Row], list[bytes]]]:
+def _checks(pid: int, writable: bool) -> list[tuple[Table, list[bytes]]]:
     """Calls that are allowed or refused by an argument; each check ends in an answer."""
     refuse, allow = _answer(_ERRNO | _EPERM), _answer(_ALLOW)
     threads_only = [_argument(0), _jump(0x45, _CLONE_THREAD, 0, 1), allow, refuse]
@@ -117,7 +117,7 @@ def _checks(pid: int, writable: bool) -> list[tuple[Mapping[str, Row], list[byte
     no_signals = [_argument(1)]
     for command in _SIGNALLING:
         no_signals += [_jump(0x15, command, 0, 1), refuse]
-    checks = [
+    checks: list[tuple[Table, list[bytes]]] = [
         (_CLONE, threads_only),
         (_KILL, self_only),
         (_PRLIMIT, self_or_zero),
@@ -130,7 +130,7 @@ def _checks(pid: int, writable: bool) -> list[tuple[Mapping[str, Row], list[byte
     return checks
 
 
-def _numbers(table: Mapping[str, Row], column: int) -> list[int]:
+def _numbers(table: Table, column: int) -> list[int]:
     return [number for row in table.values() if (number := row[column]) is not None]
 
 
