@@ -11,7 +11,7 @@ from aiohttp import web
 
 from corpus.errors import PycodegptError
 from harvest.loopback import faults as fault
-from harvest.loopback.exchange import Server, hang_up, status_fault, suffer_delay_or_drop
+from harvest.loopback.exchange import Server, hang_up, hung_up, status_fault, suffer_delay_or_drop
 from harvest.loopback.hostile import hostile_tar
 from harvest.loopback.repository import Commit, Repository
 from harvest.loopback.tarwriter import gzip_stream
@@ -31,7 +31,7 @@ def archive_endpoint(server: Server) -> Callable[..., Any]:
             response = await _respond(server, request, name, actions)
         except ConnectionError:
             server.requests["archive", 0] += 1
-            raise
+            return hung_up()
         server.requests["archive", response.status] += 1
         return response
 

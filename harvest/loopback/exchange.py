@@ -86,7 +86,7 @@ def endpoint(server: Server, route: str, handler: Handler) -> Callable[..., Any]
             response = await _respond(server, request, route, handler, actions)
         except ConnectionError:
             server.requests[route, 0] += 1
-            raise
+            return hung_up()
         server.requests[route, response.status] += 1
         return response
 
@@ -128,6 +128,11 @@ def hang_up(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
     raise ConnectionResetError("dropped by a fault")
+
+
+def hung_up() -> web.Response:
+    """What to return for a closed connection: aiohttp notices that, and writes nothing."""
+    return web.Response()
 
 
 def status_fault(actions: list[fault.Action], repository: str) -> ProblemError | None:
@@ -192,7 +197,10 @@ async def _limited(exchange: Exchange, handler: Handler) -> Reply:
     """Run the handler if the limits allow it. Raises ProblemError."""
     accounts, caller, resource = exchange.server.accounts, exchange.caller, exchange.resource
     if problem := status_fault(exchange.actions, exchange.request.path.strip("/")):
-        raise problem
+        spent = any(isinstance(each, fault.PrimaryLimit) for each in exchange.actions)
+        raise (
+            _graphql_limit(caller, problem.headers) if spent and resource == "graphql" else problem
+        )
     if accounts is None or resource is None:
         return await handler(exchange)
     try:
@@ -209,12 +217,19 @@ async def _limited(exchange: Exchange, handler: Handler) -> Reply:
 def _charge(accounts: Accounts, caller: Caller, resource: Resource) -> None:
     if accounts.charge(caller, resource):
         return
-    who = caller.name if caller.anonymous else f"user {caller.name}"
     if resource == "graphql":
-        # GraphQL reports its primary limit inside a successful answer.
-        message = f"API rate limit exceeded for {who}."
-        raise ProblemError(200, {"errors": [{"type": "RATE_LIMITED", "message": message}]})
-    raise problems.primary_limit(who)
+        raise _graphql_limit(caller, {})
+    raise problems.primary_limit(_called(caller))
+
+
+def _graphql_limit(caller: Caller, headers: Mapping[str, str]) -> ProblemError:
+    """GraphQL reports its primary limit inside a successful answer."""
+    message = f"API rate limit exceeded for {_called(caller)}."
+    return ProblemError(200, {"errors": [{"type": "RATE_LIMITED", "message": message}]}, headers)
+
+
+def _called(caller: Caller) -> str:
+    return caller.name if caller.anonymous else f"user {caller.name}"
 
 
 def _response(request: web.Request, reply: Reply) -> web.Response:

@@ -12,10 +12,15 @@ import re
 import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, PackageMetadata
 from pathlib import Path, PurePosixPath
 
-from harvest.loopback.licenses import NOASSERTION, is_license_file, license_of_metadata
+from harvest.loopback.licenses import (
+    NOASSERTION,
+    is_license_file,
+    license_of_metadata,
+    license_path,
+)
 from harvest.loopback.popularity import made_up_popularity
 from harvest.loopback.repository import Repository, assign_ids
 from harvest.loopback.trees import DiskFile, Files, TreeCatalog, measured
@@ -91,27 +96,32 @@ def _distributions(paths: Iterable[Path] | None, max_bytes: int) -> Iterator[_Fo
 
 def _repository_name(distribution: Distribution) -> str | None:
     # A half-removed distribution has a folder but no name.
-    name = distribution.metadata["Name"] if distribution.metadata else None
+    name = _value(distribution.metadata, "Name") if distribution.metadata else None
     return re.sub(r"[-_.]+", "-", name).lower() if name else None
 
 
 def _found(distribution: Distribution, full_name: str, max_bytes: int) -> _Found:
     metadata = distribution.metadata
     files = dict(sorted(_distribution_files(distribution, max_bytes).items()))
-    legal = min(filter(is_license_file, files), default=None)
+    legal = license_path(files)
     text = files[legal].read().decode("utf-8", "replace") if legal else None
     return _Found(
         full_name=full_name,
         files=files,
-        description=metadata.get("Summary"),
-        homepage=metadata.get("Home-page"),
+        description=_value(metadata, "Summary"),
+        homepage=_value(metadata, "Home-page"),
         license=license_of_metadata(
-            metadata.get("License-Expression"),
+            _value(metadata, "License-Expression"),
             text,
             metadata.get_all("Classifier") or [],
-            metadata.get("License"),
+            _value(metadata, "License"),
         ),
     )
+
+
+def _value(metadata: PackageMetadata, key: str) -> str | None:
+    # Not every Python's metadata has `get`.
+    return next(iter(metadata.get_all(key) or ()), None)
 
 
 def _distribution_files(distribution: Distribution, max_bytes: int) -> dict[str, DiskFile]:

@@ -7,6 +7,7 @@ a text it doesn't know, or a mix of several, is NOASSERTION ("Other").
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 NOASSERTION = "NOASSERTION"
@@ -85,6 +86,13 @@ def is_license_file(path: str) -> bool:
     """True for the names at a repository's root that GitHub reads a licence from."""
     name = PurePosixPath(path).name
     return path == name and bool(_FILE_NAME.fullmatch(name))
+
+
+def license_path(paths: Iterable[str]) -> str | None:
+    """The licence file among a repository's paths; a COPYING.LESSER says more than a COPYING."""
+    found = sorted(filter(is_license_file, paths))
+    lesser = (path for path in found if path.lower().endswith("lesser"))
+    return next(lesser, next(iter(found), None))
 
 
 def license_of_text(text: str) -> str:

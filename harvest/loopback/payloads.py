@@ -72,9 +72,14 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def user_number(login: str) -> int:
+    """The made-up id of a user or organization."""
+    return stable_number(f"user:{login.lower()}", 2**31 - 2) + 1
+
+
 def user(base: str, login: str, *, organization: bool) -> Json:
     """A `simple-user`. `base` is the API's address, as the client knows it."""
-    number = stable_number(f"user:{login.lower()}", 2**31 - 2) + 1
+    number = user_number(login)
     url = f"{base}/users/{login}"
     return {
         "login": login,
@@ -140,7 +145,7 @@ def repository(base: str, repository: Repository) -> Json:
         "clone_url": f"{web}.git",
         "svn_url": web,
         "homepage": repository.homepage,
-        "size": -(-repository.size_bytes // 1024),  # GitHub counts in KB
+        "size": repository.size_kb,
         "stargazers_count": repository.stars,
         "watchers_count": repository.stars,
         "language": repository.language,

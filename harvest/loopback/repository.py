@@ -47,6 +47,11 @@ class Repository:
         return next(iter(self.languages), None)
 
     @property
+    def size_kb(self) -> int:
+        """GitHub counts a repository's size in KB."""
+        return -(-self.size_bytes // 1024)
+
+    @property
     def node_id(self) -> str:
         """The id that GraphQL's `nodes` takes: `R_` and a packed [0, id], as GitHub makes it."""
         return global_id("R_", self.id)

@@ -22,7 +22,7 @@ Test = Callable[[Repository], bool]
 _NUMBERS: dict[str, Callable[[Repository], int]] = {
     "stars": lambda each: each.stars,
     "forks": lambda each: each.forks,
-    "size": lambda each: -(-each.size_bytes // 1024),
+    "size": lambda each: each.size_kb,
     "followers": lambda each: 0,
     "topics": lambda each: 0,
     "good-first-issues": lambda each: 0,

@@ -23,6 +23,7 @@ from corpus.errors import UsageError
 from harvest.loopback import archives, problems, rest
 from harvest.loopback.exchange import ENTERPRISE_PREFIX, Exchange, Reply, Server, endpoint
 from harvest.loopback.faults import Fault, FaultBoard
+from harvest.loopback.graphql import graphql
 from harvest.loopback.index import Index
 from harvest.loopback.limits import Accounts, Limits
 from harvest.loopback.repository import Catalog
@@ -112,6 +113,8 @@ class Loopback:
         for start in ("", ENTERPRISE_PREFIX):
             for route, path, handler in rest.ROUTES:
                 app.router.add_get(start + path, endpoint(self._server, route, handler))
+        for path in ("/graphql", "/api/graphql"):
+            app.router.add_post(path, endpoint(self._server, "graphql", graphql))
         app.router.add_route("*", "/{rest:.*}", endpoint(self._server, "unknown", _unknown))
         return app
 

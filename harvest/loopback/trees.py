@@ -13,7 +13,7 @@ from corpus.errors import FileError
 from corpus.files import named_errors
 from harvest.loopback.gitobjects import object_id, root_commit, tree_id
 from harvest.loopback.languages import language_bytes
-from harvest.loopback.licenses import is_license_file
+from harvest.loopback.licenses import license_path
 from harvest.loopback.repository import Commit, Repository, TextFile, assign_ids
 from harvest.loopback.tarwriter import tar_stream
 
@@ -104,7 +104,7 @@ class TreeCatalog:
     def license_file(self, repository: Repository) -> TextFile | None:
         """The first licence file by name. Raises FileError."""
         files = self._files[repository.id]
-        path = min(filter(is_license_file, files), default=None)
+        path = license_path(files)
         return TextFile(path, files[path].read()) if path is not None else None
 
     def _snapshot(self, repository: Repository) -> _Snapshot:
