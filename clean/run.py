@@ -18,13 +18,14 @@ from pathlib import Path
 
 from clean import dedup, verdicts, write
 from clean.account import describe
+from clean.funnel import FunnelStep, funnel, tally
 from clean.parameters import SignalParameters
 from clean.recipe import CleanRecipe
 from clean.rules import Rule, active_rules
 from clean.signals import run_signals, signal_stages
 from corpus.engine import Engine
 from corpus.engine.pool import Limits, LocalPool
-from corpus.errors import ManifestError, ShardError, StaleInputError, UsageError
+from corpus.errors import ManifestError, ShardError, SidecarError, StaleInputError, UsageError
 from corpus.events import Notice, Progress, Report, silent
 from corpus.files import named_errors, remove_leftovers
 from corpus.layout import RunFolder
@@ -296,3 +297,22 @@ def _complete(cleaning: Cleaning, summary: CleanSummary) -> None:
         if share and not summary.splits[name]["documents"]:
             text = f"no repository fell into the {name} split; raise split.{name}_share"
             cleaning.report(Notice(text, warning=True))
+
+
+def current_funnel(folder: RunFolder, recipe: CleanRecipe) -> list[FunnelStep]:
+    """The funnel of what the stages last decided. Raises StaleInputError if that is outdated."""
+    shards = input_shards(folder.raw)
+    rules = active_rules(recipe.rules)
+    for shard in shards:
+        path = sidecar_path(folder.sidecars, verdicts.STAGE, shard)
+        try:
+            current = is_current(path, verdicts.verdict_stamp(shard, folder.sidecars, rules))
+        except SidecarError as error:
+            raise StaleInputError(f"{error.path}: {error.problem} (clean run)") from error
+        if not current:
+            raise StaleInputError(f"{path}: not made by this recipe's rules; clean run first")
+    guess = recipe.guess_encoding
+    stamps = dedup.dedup_stamps(shards, folder.sidecars, recipe.dedup, guess_encoding=guess)
+    if not dedup.dedup_is_current(shards, folder.sidecars, stamps):
+        raise StaleInputError(f"{folder.sidecars}: duplicates are outdated; clean run first")
+    return funnel(tally(shards, folder.sidecars), rules)
