@@ -100,7 +100,7 @@ def sniff(content: bytes) -> Reject | None:
     head = content[:_SNIFF_BYTES]
     # ASCII in UTF-16 has a NUL for every other byte, always on the same side.
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) // 4 and min(even, odd) <= len(head) // 64:
+    if max(even, odd) > max(1, len(head) // 4) and min(even, odd) <= len(head) // 64:
         return "binary_or_utf16"
     return "nul"
 

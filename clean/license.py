@@ -27,6 +27,7 @@ _WORTH_READING = re.compile(
 )
 _TAG = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n]{1,200})", re.IGNORECASE)
 _TAG_END = re.compile(r"\*/|-->|\"\"\"|'''|[\"']")
+_NAME = re.compile(r"[A-Za-z0-9.:+-]+(?: WITH [A-Za-z0-9.+-]+)?")
 _DECORATION = re.compile(r"[\s#*\"'`,;:()|/=_\\-]+")
 
 
@@ -202,9 +203,12 @@ def _parse(expression: str) -> Any | None:
     if len(expression) > 1000 or not expression.strip():
         return None
     try:
-        return _licensing().parse(expression, simple=False)
+        tree = _licensing().parse(expression)
     except (license_expression.ExpressionError, license_expression.ParseError, ValueError):
         return None
+    # The parser takes any words that it does not know for one licence.
+    names = [] if tree is None else tree.objects
+    return tree if names and all(_NAME.fullmatch(name) for name in names) else None
 
 
 def _rank(tree: Any) -> int:

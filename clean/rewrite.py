@@ -29,7 +29,7 @@ _LICENSE_WORDS = re.compile(
 _PRAGMA = re.compile(
     r"#\s*(?:type:|noqa|nosec|nosemgrep|pragma|pylint:|flake8[:=]|mypy:|pyright:|pytype:|pyre-|ruff:"
     r"|fmt:|isort:|yapf:|autopep8:|black:|doctest:|cython:|distutils:|distribute:|vim?:|ex:|-\*-"
-    r"|/// |///$|!)|#[^\n]*coding[:=]",
+    r"|/// |///$)|#[^\n]*coding[:=]",
     re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:[ \t\f]*+(?:#[^\n]*+)?+\n)*+(?:[ \t\f]*+#[^\n]*+\Z)?")
@@ -86,13 +86,18 @@ def strip_license_header(text: str) -> str:
     match = _LEADING.match(text)
     assert match is not None, "the expression matches anything, the empty text too"
     lines = match[0].split("\n")
-    kept: list[str] = []
-    for is_comment, group in groupby(lines, key=lambda line: line.lstrip(" \t\f").startswith("#")):
+    shebang = 1 if lines[0].startswith("#!") else 0
+    kept: list[str] = lines[:shebang]
+    for is_comment, group in groupby(lines[shebang:], key=_is_comment):
         block = list(group)
         kept.extend(_without_license(block) if is_comment else block)
     if len(kept) == len(lines):
         return text
     return "\n".join(_one_gap(kept or [""])) + text[match.end() :]
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip(" \t\f").startswith("#")
 
 
 def _without_license(block: list[str]) -> list[str]:

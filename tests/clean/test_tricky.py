@@ -1,0 +1,256 @@
+"""Files that cleaning meets in the wild, each with the verdict that it must get as signals.
+
+What depends on thresholds or presets is tested with the rules; here stands what is measured.
+"""
+
+import codecs
+import datetime
+import gzip
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from clean.decode import decode
+from clean.parameters import SignalParameters
+from clean.rewrite import rewrite
+from clean.signals import Document, run_signals, signal_stages
+from corpus.engine.pool import Limits, LocalPool
+from corpus.schema import DOCUMENT, git_blob_id
+from corpus.shards import Shard, open_shard, write_shard
+from corpus.sidecars import read_sidecar, sidecar_path
+
+GPL = """# This program is free software; you can redistribute it and/or modify it
+# under the terms of the GNU General Public License, version 2 or later.
+"""
+SENTENCE = "# Это обычный русский комментарий, каких много.\n"
+
+
+def signals(content: bytes, *, repo_license: str | None = "MIT", **parameters: Any) -> dict:
+    """All signals of one file, as the sidecars would hold them."""
+    told = SignalParameters(**parameters)
+    decoded = decode(content, guess=told.guess_encoding)
+    document = Document(content, decoded, "a/b.py", repo_license)
+    row: dict[str, Any] = {}
+    for stage in signal_stages(told):
+        row.update(dict.fromkeys(stage.schema.names))
+        row.update(stage.measure(document))
+    return row
+
+
+def kept_text(content: bytes) -> str:
+    text = decode(content).text
+    assert text is not None
+    return rewrite(text, header=True, junk_comments=True).text
+
+
+KEPT = {
+    "byte order mark": codecs.BOM_UTF8 + b"x = 1\n",
+    "latin-1 by cookie": b"# coding: latin-1\nx = '\xe9'\n",
+    "gbk by cookie on line 2": b"#!/usr/bin/python\n# -*- coding: gbk -*-\nx = '\xc4\xe3'\n",
+    "cookie on line 3 above UTF-8": "\n\n# coding: latin-1\nx = 'é'\n".encode(),
+    "cookie below code above UTF-8": "x = 1\n# coding: latin-1\ny = 'é'\n".encode(),
+    "CRLF": b"x = 1\r\nif x:\r\n    y = 2\r\n",
+    "CR only": b"x = 1\rif x:\r    y = 2\r",
+    "mixed line ends": b"x = 1\r\nif x:\n    y = 2\r",
+    "form feed": b"x = 1\n\x0c\ny = 2\n",
+    "no newline at the end": b"x = 1",
+    "tab blocks": b"if x:\n\ty = 1\n\tz = 2\n",
+    "print with parentheses": b"print ('x')\n",
+    "print by chevron parses on 3": b"print >>f, x\n",
+    "return at module level": b"return 1\n",
+    "duplicate arguments": b"def f(a, a):\n    pass\n",
+    "invalid escape": b"x = '\\d'\n",
+    "empty": b"",
+    "blank": b" \n\t\n",
+    "comments only": b"# a\n# b\n# c\n# d\n# e\n# f\n",
+    "bidirectional control": "x = 1  # \u202e }\n".encode(),
+    "magic in a string": b"x = '''\n%matplotlib inline\n>>> x\n<<<<<<< HEAD\n'''\n",
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_kept(name: str) -> None:
+    row = signals(KEPT[name])
+    assert (row["text_reject"], row["syntax_reject"]) == (None, None)
+    assert row["content_digest"] is not None
+
+
+REJECTED: dict[str, tuple[bytes, str]] = {
+    "UTF-16": ("x = 1\n".encode("utf-16"), "binary_or_utf16"),
+    "UTF-16 without mark": ("x = 1\n".encode("utf-16-le"), "binary_or_utf16"),
+    "cookie on line 3": (b"\n\n# coding: latin-1\nx = '\xe9'\n", "encoding"),
+    "cookie below code": (b"x = 1\n# coding: latin-1\ny = '\xe9'\n", "encoding"),
+    "unknown cookie": (b"# coding: nonsense\n", "encoding"),
+    "rot13 cookie": (b"# coding: rot13\nvzcbeg bf\n", "encoding"),
+    "hex cookie": (b"# coding: hex\n", "encoding"),
+    "punycode cookie": (b"# coding: punycode\n", "encoding"),
+    "unicode_escape cookie": (b"# coding: unicode_escape\n#\\u000aimport os\n", "encoding"),
+    "utf-7 cookie": (b"# coding: utf-7\n#+AAo-import os\n", "encoding"),
+    "invalid UTF-8": (b"x = '\xff\xfeabc'\n", "encoding"),
+    "lone surrogate": (b"x = '\xed\xb0\x80'\n", "encoding"),
+    "NUL": (b"x = 1\0\n", "nul"),
+    "gzip": (gzip.compress(b"x = 1\n"), "binary"),
+    "pyc": (b"\xcb\r\r\n\0\0\0\0" + bytes(8) + b"\xe3", "binary"),
+}
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_rejected_before_any_parser(name: str) -> None:
+    content, reason = REJECTED[name]
+    row = signals(content)
+    assert row["text_reject"] == reason
+    assert row["syntax_reject"] is row["signature"] is row["encoding"] is None
+
+
+NOT_PYTHON: dict[str, tuple[str, str]] = {
+    "NBSP": ("x\u00a0= 1\n", "syntax"),
+    "ideographic space": ("x\u3000= 1\n", "syntax"),
+    "zero-width space": ("x = 1\u200b\n", "syntax"),
+    "tabs and spaces": ("if x:\n        a\n\tb\n", "syntax"),
+    "print": ("print 'x'\n", "python2"),
+    "exec": ("exec 'x' in y\n", "python2"),
+    "backticks": ("x = `y`\n", "python2"),
+    "octal": ("x = 0777\n", "python2"),
+    "except with comma": ("try:\n    x\nexcept A, e:\n    pass\n", "python2"),
+    "unequal": ("x = a <> b\n", "python2"),
+    "magic": ("%matplotlib inline\n", "notebook_export"),
+    "shell": ("!pip install x\n", "notebook_export"),
+    "help": ("x?\n", "notebook_export"),
+    "transcript": (">>> x = 1\n>>> x\n1\n", "transcript"),
+    "cookiecutter": ("import {{ cookiecutter.x }}\n", "template"),
+    "jinja": ("{% if x %}\nimport x\n{% endif %}\n", "template"),
+    "conflict": ("<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> b\n", "conflict_marker"),
+    "lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "lfs_pointer"),
+    "html": ("<!DOCTYPE html>\n<html><body>404</body></html>\n", "html"),
+    "201 brackets": ("[" * 201 + "]" * 201, "too_complex"),
+    "105 levels": (
+        "".join(" " * i + "if x:\n" for i in range(105)) + " " * 105 + "x\n",
+        "too_complex",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_PYTHON)
+def test_rejected_by_the_parser(name: str) -> None:
+    text, reason = NOT_PYTHON[name]
+    row = signals(text.encode())
+    assert (row["text_reject"], row["syntax_reject"]) == (None, reason)
+    assert row["syntax_detail"]
+
+
+def test_what_the_corpus_keeps_of_it() -> None:
+    assert kept_text(KEPT["byte order mark"]) == "x = 1\n"
+    assert kept_text(KEPT["latin-1 by cookie"]) == "# coding: utf-8\nx = 'é'\n"
+    assert "coding: utf-8" in kept_text(KEPT["gbk by cookie on line 2"])
+    assert kept_text(KEPT["no newline at the end"]) == "x = 1\n"
+    for name in ("CRLF", "CR only", "mixed line ends"):
+        assert kept_text(KEPT[name]) == "x = 1\nif x:\n    y = 2\n"
+    tools = "#!/usr/bin/python\nx = []  # type: list[int]\ny = '# ----'\n'''\n# MIT license\n'''\n"
+    assert kept_text(tools.encode()) == tools
+
+
+def test_line_ends_are_the_same_file() -> None:
+    digests = {signals(KEPT[name])["content_digest"] for name in ("CRLF", "CR only")}
+    assert len(digests | {signals(KEPT["mixed line ends"])["content_digest"]}) == 1
+    assert signals(KEPT["CR only"])["lines"] == 3
+    assert signals(KEPT["form feed"])["lines"] == 3
+
+
+def test_nothing_to_see_is_known_by_its_lines() -> None:
+    assert [signals(KEPT[name])["code_lines"] for name in ("empty", "blank", "comments only")] == [
+        0,
+        0,
+        0,
+    ]
+
+
+def test_signals_that_presets_decide_on() -> None:
+    assert signals(KEPT["bidirectional control"])["bidi"]
+    assert signals(b"# Generated code. DO NOT EDIT!\nx = 1\n")["autogenerated"]
+    row = signals(GPL.encode() + b"x = 1\n")
+    assert (row["license_category"], row["repo_category"]) == ("copyleft", "permissive")
+    assert row["file_license"] == "GPL-2.0-or-later"
+
+
+def test_guessing_is_flagged() -> None:
+    content = (SENTENCE * 4).encode("koi8-r")
+    assert signals(content)["text_reject"] == "encoding"
+    row = signals(content, guess_encoding=True)
+    assert row["text_reject"] is None
+    assert row["encoding"].endswith(" (guessed)")
+
+
+# The worst files. Each may cost its row's CPU limit and one verdict; the pool goes on.
+WORST: dict[str, tuple[str, set[str | None]]] = {
+    "201 brackets": ("(" * 201 + ")" * 201, {"too_complex"}),
+    "a sum of 10,000 terms": ("x = " + " + ".join(["1"] * 10_000), {"too_complex", "crash"}),
+    "a call chain": ("x" + ".a()" * 5_000, {"too_complex", "crash"}),
+    "20,000 elifs": ("if a: x\n" + "elif a: x\n" * 20_000, {"too_complex", "crash"}),
+    "100,000 minuses": ("-" * 100_000 + "1\n", {"too_complex", "crash"}),
+    "3,000 nots": ("not " * 3_000 + "x\n", {"too_complex", "crash"}),
+    "one line of 200 KB": ("x = '" + "a" * 200_000 + "'\n", {None}),
+    "one line of 200 KB of names": ("x, " * 66_000 + "\n", {None}),
+    "100,000 quotes": ("'" * 100_000, {"syntax"}),
+    "500 KB of blanks": (" " * 500_000 + "x", {"syntax"}),
+    "many levels": ("".join(" " * i + "if x:\n" for i in range(300)), {"too_complex"}),
+}
+
+
+def make_shard(path: Path, contents: list[bytes]) -> Shard:
+    rows = [
+        {
+            "repo_id": 1,
+            "repo": "a/b",
+            "commit": "0" * 40,
+            "path": f"f{number}.py",
+            "blob_id": git_blob_id(content),
+            "size": len(content),
+            "content": content,
+            "stars": 0,
+            "fork": False,
+            "fetched_at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+            "transport": "archive",
+        }
+        for number, content in enumerate(contents)
+    ]
+    with write_shard(path) as writer:
+        writer.write(pa.Table.from_pylist(rows, schema=DOCUMENT))
+    return open_shard(path)
+
+
+def measure(tmp_path: Path, texts: list[str], limits: Limits) -> list[dict[str, Any]]:
+    """The signals of files that stand between good ones; the good ones are checked here."""
+    good = b"def f(x):\n    return x\n"
+    contents = [good, *itertools.chain.from_iterable((text.encode(), good) for text in texts)]
+    shard = make_shard(tmp_path / "shard-00000.parquet", contents)
+    stages = signal_stages(SignalParameters())
+    run_signals([shard], tmp_path / "s", stages, LocalPool(2, limits))
+    columns: dict[str, list[Any]] = {}
+    for stage in stages:
+        columns |= read_sidecar(sidecar_path(tmp_path / "s", stage.name, shard), shard).to_pydict()
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    for row in rows[::2]:
+        assert (row["text_reject"], row["syntax_reject"], row["lines"]) == (None, None, 2)
+    return rows[1::2]
+
+
+def test_the_worst_files_cost_themselves_only(tmp_path: Path) -> None:
+    rows = measure(tmp_path, [text for text, _ in WORST.values()], Limits(row_cpu_s=10.0))
+    for (name, (text, verdicts)), row in zip(WORST.items(), rows, strict=True):
+        assert row["syntax_reject"] in verdicts, name
+        # The other stages are no parsers, and measure these files as any other.
+        assert (row["text_reject"], row["chars"]) == (None, len(text)), name
+        assert row["signature"] is not None, name
+
+
+@pytest.mark.slow
+def test_a_megabyte_of_ones_is_given_up(tmp_path: Path) -> None:
+    """A tuple of 500,000 numbers takes `ast` many seconds and hundreds of megabytes."""
+    rows = measure(tmp_path, ["1," * 500_000], Limits(row_cpu_s=1.0))
+    assert rows[0]["syntax_reject"] == "timeout"
+    assert (rows[0]["text_reject"], rows[0]["longest_line"]) == (None, 1_000_000)
