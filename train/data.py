@@ -20,9 +20,9 @@ from torch import Tensor
 
 from corpus.errors import ManifestError, TokensError
 from corpus.manifest import read_manifest
+from train.model import IGNORED
 from train.pack import STAGE, TOKEN_BYTES_FILE, bin_path, offsets_path
 
-IGNORED = -100  # a target that is not scored, by PyTorch's convention
 _ROUNDS = 6
 
 

@@ -78,7 +78,8 @@ def pack_corpus(
         raise TrainError(f"{clean}/train: no documents to train on")
     (folder / FILE_NAME).unlink(missing_ok=True)
     remove_leftovers(folder)
-    counts = _pack_splits(shards, encoder, folder, digest(wanted), recipe, report)
+    stamp = digest([wanted.parameters, wanted.inputs])
+    counts = _pack_splits(shards, encoder, folder, stamp, recipe, report)
     save_array(folder / TOKEN_BYTES_FILE, token_byte_counts(encoder))
     manifest = replace(
         wanted,

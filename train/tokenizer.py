@@ -31,7 +31,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from corpus.errors import TokensError, TrainError
 from corpus.events import Notice, Progress, Report, silent
-from corpus.files import file_digest, write_text
+from corpus.files import file_digest, remove_leftovers, write_text
 from corpus.layout import SPLITS
 from corpus.manifest import FILE_NAME, Manifest, file_entry, write_manifest
 from corpus.recipe import as_plain
@@ -101,6 +101,7 @@ def train_tokenizer(
     tokenizer = _train(sample, recipe)
     sample.check(clean)
     (folder / FILE_NAME).unlink(missing_ok=True)
+    remove_leftovers(folder)
     outputs = [_write(folder, name, text) for name, text in _files(tokenizer).items()]
     facts = {
         "vocab_size": tokenizer.get_vocab_size(),
