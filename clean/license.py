@@ -204,7 +204,7 @@ def _parse(expression: str) -> Any | None:
         return None
     try:
         tree = _licensing().parse(expression)
-    except (license_expression.ExpressionError, license_expression.ParseError, ValueError):
+    except Exception:  # the parser also raises IndexError ("( )") and TypeError on what is none
         return None
     # The parser takes any words that it does not know for one licence.
     names = [] if tree is None else tree.objects

@@ -109,6 +109,9 @@ def test_the_evidence_is_what_was_matched() -> None:
         ("MIT AND GPL-3.0-only", "copyleft"),
         ("MIT AND Nobody-Knows-1.0", "other"),
         ("(", "other"),
+        ("( )", "other"),
+        ("MIT MIT", "other"),
+        ("AND", "other"),
     ],
 )
 def test_categories(expression: str | None, expected: str) -> None:
