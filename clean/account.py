@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from clean.funnel import KEPT, LOSSES, PUBLISHED, FunnelStep, Tally, funnel, outcomes, tally
 from clean.parts import part_notes
 from clean.rules import Rule
+from clean.split import Cuts
 from clean.write import MANIFEST_STAGE, WriteJob, next_folder, part_file
 from corpus.layout import SPLITS
 from corpus.manifest import FileEntry, Manifest, file_entry
@@ -24,7 +25,9 @@ from corpus.shards import Shard, open_shard, read_rows
 _MAX_QUARANTINED = 1000  # listed by name; all are counted
 
 
-def describe(job: WriteJob, rules: Sequence[Rule], seconds: dict[str, float]) -> Manifest:
+def describe(
+    job: WriteJob, rules: Sequence[Rule], cuts: Cuts, seconds: dict[str, float]
+) -> Manifest:
     """The manifest of the corpus that stands complete in `clean.next`."""
     folder = next_folder(job.target)
     counted = tally(job.shards, job.sidecars)
@@ -36,6 +39,7 @@ def describe(job: WriteJob, rules: Sequence[Rule], seconds: dict[str, float]) ->
         "funnel": [asdict(step) for step in steps],
         "published": PUBLISHED,
         "splits": splits,
+        "cuts": asdict(cuts),
         "licenses": licenses,
         "edits": edits,
         "quarantined": [*lost, *_quarantined(job)][:_MAX_QUARANTINED],

@@ -16,10 +16,12 @@ from clean.dedup import STAGE as DEDUP
 from clean.recipe import CleanRecipe
 from clean.rules import Rule, active_rules
 from clean.run import input_shards
-from clean.split import split_of
+from clean.split import Cuts, shares, split_of
 from clean.verdicts import measurements
-from corpus.errors import SidecarError, StaleInputError, UsageError
+from clean.write import MANIFEST_STAGE
+from corpus.errors import ManifestError, SidecarError, StaleInputError, UsageError
 from corpus.layout import SPLITS, RunFolder
+from corpus.manifest import read_manifest
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
 
@@ -137,8 +139,16 @@ def explain(folder: RunFolder, recipe: CleanRecipe, seed: int, place: Place) -> 
         raise StaleInputError(f"{error.path}: {error.problem} (clean run)") from error
     kept = not failures and duplicate is None
     repo_id = read_rows(shard, place.row, place.row + 1, ["repo_id"]).column(0).to_numpy()
-    split = SPLITS[split_of(repo_id, recipe.split, seed)[0]] if kept else None
+    split = SPLITS[split_of(repo_id, _cuts(folder, recipe), seed)[0]] if kept else None
     return Explanation(place, kept, failures, duplicate, split, _plain(table.to_pylist()[0]))
+
+
+def _cuts(folder: RunFolder, recipe: CleanRecipe) -> Cuts:
+    """The cuts of the corpus as it was written, or else those that the recipe asks for."""
+    try:
+        return Cuts(**read_manifest(folder.clean, MANIFEST_STAGE).facts["cuts"])
+    except (ManifestError, KeyError, TypeError):
+        return shares(recipe.split)
 
 
 def _failures(

@@ -89,7 +89,9 @@ def funnel(counted: Tally, rules: Sequence[Rule]) -> list[FunnelStep]:
     """The steps from the raw files to the kept ones, in the order in which rules are applied."""
     files, size = counted.files.total(), counted.bytes.total()
     steps = [FunnelStep("raw", "", files, size)]
-    limits = {rule.name: rule.limit() for rule in rules} | dict.fromkeys(DEDUP_STEPS, "none")
+    limits = {rule.name: rule.limit() for rule in rules} | dict.fromkeys(
+        DEDUP_STEPS, "one of each stays"
+    )
     for name, limit in limits.items():
         reasons = {reason: n for (rule, reason), n in counted.files.items() if rule == name}
         dropped_files = sum(reasons.values())

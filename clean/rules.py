@@ -47,7 +47,9 @@ class Rule:
 
     def limit(self) -> str:
         """What a document must meet, for people."""
-        return _LIMITS[self.comparison].format(self.threshold)
+        listed = isinstance(self.threshold, tuple)
+        shown = ", ".join(self.threshold) if listed else self.threshold
+        return _LIMITS[self.comparison].format(shown)
 
 
 def active_rules(recipe: RulesRecipe) -> tuple[Rule, ...]:
@@ -160,8 +162,8 @@ _COMPARISONS: dict[Comparison, Callable[[pa.Array, Any], pa.BooleanArray]] = {
 _LIMITS: dict[Comparison, str] = {
     "above": "at most {}",
     "below": "at least {}",
-    "true": "false",
-    "present": "none",
-    "named": "no name like {}",
-    "outside": "one of {}",
+    "true": "no",
+    "present": "no finding",
+    "named": "not {}",
+    "outside": "only {}",
 }

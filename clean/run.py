@@ -280,9 +280,9 @@ def _write(cleaning: Cleaning, summary: CleanSummary) -> None:
             stamp=stamp,
         )
         started = time.monotonic()
-        write.run_write(job, cleaning.report)
+        cuts = write.run_write(job, cleaning.report)
         seconds = {**summary.seconds, write.STAGE: round(time.monotonic() - started, 3)}
-        write_manifest(folder, describe(job, cleaning.rules, seconds))
+        write_manifest(folder, describe(job, cleaning.rules, cuts, seconds))
     write.swap(target)
     summary.made[write.STAGE] = len(read_manifest(target, write.MANIFEST_STAGE).outputs)
 
@@ -292,10 +292,10 @@ def _complete(cleaning: Cleaning, summary: CleanSummary) -> None:
     manifest = read_manifest(cleaning.folder.clean, write.MANIFEST_STAGE)
     summary.counts = manifest.counts
     summary.splits = manifest.facts["splits"]
-    shares = cleaning.recipe.split
-    for name, share in (("validation", shares.validation_share), ("test", shares.test_share)):
+    wanted = {"train": 1.0, "validation": cleaning.recipe.split.validation_share}
+    for name, share in {**wanted, "test": cleaning.recipe.split.test_share}.items():
         if share and not summary.splits[name]["documents"]:
-            text = f"no repository fell into the {name} split; raise split.{name}_share"
+            text = f"the {name} split is empty: too few repositories were kept"
             cleaning.report(Notice(text, warning=True))
 
 
@@ -315,4 +315,16 @@ def current_funnel(folder: RunFolder, recipe: CleanRecipe) -> list[FunnelStep]:
     stamps = dedup.dedup_stamps(shards, folder.sidecars, recipe.dedup, guess_encoding=guess)
     if not dedup.dedup_is_current(shards, folder.sidecars, stamps):
         raise StaleInputError(f"{folder.sidecars}: duplicates are outdated; clean run first")
-    return funnel(tally(shards, folder.sidecars), rules)
+    steps = funnel(tally(shards, folder.sidecars), rules)
+    return [*steps, *_written_step(folder, steps[-1])]
+
+
+def _written_step(folder: RunFolder, last: FunnelStep) -> list[FunnelStep]:
+    """What the corpus's manifest says of the text that was written, if it is of this funnel."""
+    try:
+        written = FunnelStep(
+            **read_manifest(folder.clean, write.MANIFEST_STAGE).facts["funnel"][-1]
+        )
+    except (ManifestError, KeyError, TypeError):
+        return []
+    return [written] if written.files + written.dropped_files == last.files else []

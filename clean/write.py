@@ -20,7 +20,7 @@ from clean.funnel import outcomes
 from clean.parts import RewriteWork, read_bucket, rewritten_shards, write_part
 from clean.recipe import CleanRecipe
 from clean.selection import Selection
-from clean.split import bucket_of, order_keys, split_of
+from clean.split import Cuts, bucket_of, cuts_for, order_keys, split_of
 from corpus.engine import Engine
 from corpus.errors import ManifestError
 from corpus.events import Notice, Progress, Report, silent
@@ -35,6 +35,9 @@ VERSION = 1
 MANIFEST_STAGE = "clean"
 _STAMP_FILE = "stamp"
 _WRITE_ROWS = 4096
+_REPOSITORIES = pa.schema(
+    [("repo_id", pa.int64()), ("bytes", pa.int64()), ("documents", pa.int64())]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +55,17 @@ class WriteJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many shards each split gets; a bucket is the number of a shard over all splits."""
+    """Where repositories are cut into splits, and how many shards each split gets.
 
+    A bucket is the number of a shard over all splits.
+    """
+
+    cuts: Cuts
     shards: tuple[int, ...]
 
-    def bucket(self, split: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """The bucket of each document, (documents,) int64."""
+    def buckets(self, repo_ids: np.ndarray, keys: np.ndarray, seed: int) -> np.ndarray:
+        """The bucket of each document, by its repository and order key, (documents,) int64."""
+        split = split_of(repo_ids, self.cuts, seed)
         first = np.cumsum([0, *self.shards[:-1]])
         buckets = np.empty(len(split), np.int64)
         for index, count in enumerate(self.shards):
@@ -108,8 +116,10 @@ def restore(target: Path) -> None:
             old.rename(target)
 
 
-def run_write(job: WriteJob, report: Report = silent) -> None:
+def run_write(job: WriteJob, report: Report = silent) -> Cuts:
     """Make the shards in `clean.next`; a manifest and `swap` make them the corpus.
+
+    Returns where the repositories were cut into splits.
 
     Raises ShardError or SidecarError for what can't be read, DiskFullError or FileError for what
     can't be written.
@@ -120,6 +130,7 @@ def run_write(job: WriteJob, report: Report = silent) -> None:
         plan = _plan(job, folder, report)
         _write_parts(job, folder, plan, report)
         _write_shards(job, folder, plan, report)
+    return plan.cuts
 
 
 def _take_up(folder: Path, stamp: str) -> None:
@@ -143,17 +154,29 @@ def part_file(folder: Path, shard: Shard) -> Path:
 
 def _plan(job: WriteJob, folder: Path, report: Report) -> Plan:
     """Select the kept rows of each shard, and count the shards that they will fill."""
-    size, documents = np.zeros(len(SPLITS)), np.zeros(len(SPLITS), np.int64)
+    repositories = _REPOSITORIES.empty_table()
     for done, shard in enumerate(job.shards, 1):
         rows = np.flatnonzero(outcomes(shard, job.sidecars).column("reason").is_null().to_numpy())
         _selection(folder).save(shard, rows)
-        table = read_rows(shard, columns=["repo_id", "size"]).take(pa.array(rows))
-        split = split_of(table.column("repo_id").to_numpy(), job.recipe.split, job.seed)
-        size += np.bincount(split, table.column("size").to_numpy(), len(SPLITS))
-        documents += np.bincount(split, minlength=len(SPLITS))
+        kept = read_rows(shard, columns=["repo_id", "size"]).take(pa.array(rows))
+        counted = kept.append_column("documents", pa.array(np.ones(len(rows), np.int64)))
+        counted = counted.rename_columns(_REPOSITORIES.names).cast(_REPOSITORIES)
+        both = pa.concat_tables([repositories, counted])
+        sums = both.group_by("repo_id").aggregate([("bytes", "sum"), ("documents", "sum")])
+        repositories = sums.rename_columns(_REPOSITORIES.names)
         report(Progress("write: plan", done, len(job.shards), "shards"))
-    full = np.ceil(size / job.recipe.write.shard_bytes).astype(np.int64)
-    return Plan(tuple(np.maximum(full, documents > 0).tolist()))
+    return _planned(repositories, job)
+
+
+def _planned(repositories: pa.Table, job: WriteJob) -> Plan:
+    repo_ids, size, documents = (column.to_numpy() for column in repositories.columns)
+    cuts = cuts_for(repo_ids, job.recipe.split, job.seed)
+    split = split_of(repo_ids, cuts, job.seed)
+    split_bytes = np.bincount(split, size, len(SPLITS))
+    full = np.ceil(split_bytes / job.recipe.write.shard_bytes).astype(np.int64)
+    # Even documents without a byte need a shard to be in.
+    some = np.bincount(split, documents, len(SPLITS)) > 0
+    return Plan(cuts, tuple(np.maximum(full, some).tolist()))
 
 
 def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> None:
@@ -163,9 +186,9 @@ def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> Non
     done = total - sum(len(selection.of_shard(shard)) for shard in missing)
     work = RewriteWork(selection, job.recipe.write, job.recipe.guess_encoding)
     for shard, table, lost in rewritten_shards(missing, work, job.engine):
-        split = split_of(table.column("repo_id").to_numpy(), job.recipe.split, job.seed)
         keys = order_keys(shard.name, table.column("source_row").to_numpy(), job.seed)
-        write_part(part_file(folder, shard), table, plan.bucket(split, keys), keys, lost)
+        buckets = plan.buckets(table.column("repo_id").to_numpy(), keys, job.seed)
+        write_part(part_file(folder, shard), table, buckets, keys, lost)
         for loss in lost:
             report(Notice(f"{loss.unit}: {loss.reason} while rewriting; dropped", warning=True))
         done += table.num_rows + len(lost)
@@ -212,6 +235,7 @@ def swap(target: Path) -> None:
     with named_errors(target):
         for leftover in ("parts", "selected"):
             shutil.rmtree(folder / leftover, ignore_errors=True)
+        (folder / _STAMP_FILE).unlink(missing_ok=True)
         if target.exists():
             target.rename(old)
         folder.rename(target)

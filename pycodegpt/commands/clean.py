@@ -89,8 +89,8 @@ def _summary_text(summary: CleanSummary, session: Session) -> str:
 def _stage_line(name: str, made: int, shards: int) -> str:
     if not made:
         return f"{name:<12} current"
-    what = "shards written" if name == "write" else f"of {shards} shards made"
-    return f"{name:<12} {made} {what}"
+    of = f" of {shards}" if name != "write" else ""
+    return f"{name:<12} made anew: {made}{of} shard{'s' if made != 1 else ''}"
 
 
 @app.command()
