@@ -33,6 +33,8 @@ class Search:
         while (reading := self._frontier.next_reading()) is not None:
             self._step(reading)
             self._report(Progress("search", self._frontier.found(), None, "repositories"))
+        found = self._frontier.found()
+        self._report(Progress("search", found, found, "repositories"))
 
     def _step(self, reading: Reading) -> None:
         query = f"{self._query} {reading.window.qualifier}".strip()

@@ -1,7 +1,203 @@
-"""Commands of this stage."""
+"""Commands that bring raw shards: `run`, `status`, and GitHub on `loopback`."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from corpus.errors import UsageError
+from pycodegpt.session import (
+    DEFAULT_RECIPE,
+    JsonOption,
+    RecipeOption,
+    SetOption,
+    open_session,
+    show,
+)
+from pycodegpt.terminal import quantity
+
+if TYPE_CHECKING:
+    from corpus.manifest import Manifest
+    from harvest.loopback.repository import Catalog
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Find repositories on GitHub and write their Python files as raw shards.",
+)
+# The states that say it all; the others are shown with their reasons.
+_PLAIN_STATES = ("found", "done", "left_out", "gone", "blocked", "empty", "failed")
+_TOKEN_VARIABLES = ("GITHUB_TOKEN", "GITHUB_TOKENS")
+
+
+@app.command()
+def run(
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    overrides: SetOption = None,
+    api_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where to harvest: https://api.github.com, GitHub Enterprise's "
+            "https://HOST/api/v3, or the word loopback (packages of this machine).",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Harvest what the recipe selects; a stopped harvest goes on where it was.
+
+    Tokens are read from the environment: GITHUB_TOKEN, or several in GITHUB_TOKENS, separated
+    by commas. They are sent to the API and nowhere else.
+    """
+    from harvest.run import harvest
+
+    chosen = [*(overrides or ()), *([f"harvest.api_url={api_url}"] if api_url else ())]
+    with open_session(recipe, chosen) as session:
+        manifest = harvest(
+            session.recipe.harvest,
+            session.folder,
+            tokens=tokens_of(os.environ),
+            report=session.report,
+        )
+    result = _summary(manifest, session.folder.raw)
+    show(result, _harvested(result), as_json=as_json)
+
+
+@app.command()
+def status(
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How far the recipe's harvest is; may be asked while it runs."""
+    from harvest.database import reading
+    from harvest.frontier import Frontier
+
+    with open_session(recipe, overrides) as session, reading(session.folder.frontier) as database:
+        frontier = Frontier(session.folder.frontier, database)
+        rows, size = frontier.totals()
+        result = {
+            "frontier": str(session.folder.frontier),
+            "repositories": frontier.states(),
+            "reasons": frontier.reasons(),
+            "files": frontier.file_counts(),
+            "files_kept": rows,
+            "bytes_kept": size,
+            "shards_written": len(frontier.written()),
+            "shards_planned": frontier.note("shards"),
+        }
+    show(result, _status(result), as_json=as_json)
+
+
+@app.command()
+def loopback(
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.")] = 8080,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Serve this folder of bare git repositories (OWNER/NAME.git) instead of the "
+            "packages installed here.",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ROUTE:]NAME[:EVERY]",
+            help="Misbehave, for example archive:truncate:3 (each third archive) or search:429. "
+            "Repeatable; a wrong name lists the right ones.",
+        ),
+    ] = None,
+    limits: Annotated[bool, typer.Option(help="Keep GitHub's rate limits.")] = False,
+) -> None:
+    """Serve GitHub's API on this machine until Ctrl-C, for trying out and for local mirrors."""
+    import asyncio
+
+    from harvest.loopback.catalog import git_catalog, installed_catalog
+    from harvest.switches import parse_fault
+
+    try:
+        faults = [parse_fault(text) for text in fault or ()]
+    except ValueError as error:
+        raise UsageError(f"--fault {error}") from None
+    catalog = installed_catalog() if folder is None else git_catalog(folder)
+    try:
+        asyncio.run(_serve(catalog, port, faults, limits))
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+
+
+async def _serve(catalog: Catalog, port: int, faults: list[Any], limits: bool) -> None:
+    import asyncio
+
+    from harvest.loopback.server import GITHUB_LIMITS, Loopback
+
+    kept = GITHUB_LIMITS if limits else None
+    async with Loopback(catalog, port=port, faults=faults, limits=kept) as github:
+        typer.echo(github.url)
+        text = f"serving {len(catalog.repositories())} repositories; Ctrl-C stops"
+        typer.echo(f"{text}\nharvest them: pycodegpt harvest run --api-url {github.url}", err=True)
+        await asyncio.Event().wait()
+
+
+def tokens_of(environment: Any) -> list[str]:
+    """The tokens in the environment, each once. Raises UsageError without showing any."""
+    tokens: dict[str, None] = {}
+    for variable in _TOKEN_VARIABLES:
+        for token in environment.get(variable, "").replace(",", " ").split():
+            if not (token.isascii() and token.isprintable()):
+                raise UsageError(f"{variable}: holds characters that no token has")
+            tokens[token] = None
+    return list(tokens)
+
+
+def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:
+    return {
+        "raw": str(raw),
+        "shards": len(manifest.outputs),
+        "files": sum(entry.rows or 0 for entry in manifest.outputs),
+        "bytes": manifest.counts.get("bytes_kept", 0),
+        "counts": manifest.counts,
+        "coverage": manifest.facts.get("coverage"),
+        "seconds": manifest.seconds,
+    }
+
+
+def _harvested(result: dict[str, Any]) -> str:
+    counts = result["counts"]
+    lines = [
+        f"{result['files']} Python files, {quantity(result['bytes'])}B, from "
+        f"{counts.get('repositories_done', 0)} repositories in {result['shards']} shards: "
+        f"{result['raw']}"
+    ]
+    lines += _without_files(counts, "repositories_", _PLAIN_STATES, "repositories")
+    lines += _without_files(counts, "files_", ("kept",), "files left out")
+    return "\n".join(lines)
+
+
+def _without_files(
+    counts: dict[str, int], prefix: str, usual: tuple[str, ...], title: str
+) -> list[str]:
+    rest = {
+        name.removeprefix(prefix).replace("_", " "): number
+        for name, number in counts.items()
+        if name.startswith(prefix) and name.removeprefix(prefix) not in usual and number
+    }
+    listed = ", ".join(f"{number} {name}" for name, number in rest.items())
+    return [f"  {title}: {listed}"] if listed else []
+
+
+def _status(result: dict[str, Any]) -> str:
+    planned = result["shards_planned"]
+    lines = [
+        result["frontier"],
+        f"  shards: {result['shards_written']} of {planned} written"
+        if planned is not None
+        else "  still searching: shards are planned when every window is read",
+        f"  files kept: {result['files_kept']} ({quantity(result['bytes_kept'])}B)",
+    ]
+    lines += [f"  {state}: {number}" for state, number in result["repositories"].items()]
+    lines += [f"  {reason}: {number}" for reason, number in result["reasons"].items()]
+    return "\n".join(lines)
