@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from corpus.errors import PycodegptError
 from harvest.loopback import faults as fault
 from harvest.loopback import problems
 from harvest.loopback.faults import FaultBoard
@@ -107,6 +108,9 @@ async def _respond(
         reply = await _limited(exchange, handler)
     except ProblemError as problem:
         reply = Reply(problem.body, problem.status, problem.headers)
+    except PycodegptError as error:
+        # The catalog can't read its files: GitHub's status, but our own reason.
+        reply = Reply({"message": f"Server Error: {error}"}, 500)
     response = _response(request, reply)
     if exchange is not None:
         _settle(exchange, response)

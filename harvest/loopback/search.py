@@ -150,7 +150,7 @@ def _qualifier(name: str, value: str) -> Test | None:
 def _number_test(read: Callable[[Repository], int], name: str, value: str) -> Test:
     try:
         low, high = _bounds(value, lambda text: (int(text), int(text)), 1)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise invalid_query(f'"{value}" is not a number or range for {name}.') from None
     return lambda each: (low is None or read(each) >= low) and (high is None or read(each) <= high)
 
@@ -158,7 +158,7 @@ def _number_test(read: Callable[[Repository], int], name: str, value: str) -> Te
 def _date_test(read: Callable[[Repository], datetime], value: str) -> Test:
     try:
         low, high = _bounds(value, _moments, timedelta(seconds=1))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise invalid_query(
             f'"{value}" is not a recognized date/time format. Please provide an ISO 8601 '
             "date/time value, such as YYYY-MM-DD."
