@@ -4,9 +4,12 @@ What depends on thresholds or presets is tested with the rules; here stands what
 """
 
 import codecs
+import dataclasses
 import datetime
+import functools
 import gzip
 import itertools
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +194,7 @@ WORST: dict[str, tuple[str, set[str | None]]] = {
     "20,000 elifs": ("if a: x\n" + "elif a: x\n" * 20_000, {"too_complex", "crash"}),
     "100,000 minuses": ("-" * 100_000 + "1\n", {"too_complex", "crash"}),
     "3,000 nots": ("not " * 3_000 + "x\n", {"too_complex", "crash"}),
+    "a megabyte of ones": ("1," * 500_000, {None, "timeout", "memory"}),
     "one line of 200 KB": ("x = '" + "a" * 200_000 + "'\n", {None}),
     "one line of 200 KB of names": ("x, " * 66_000 + "\n", {None}),
     "100,000 quotes": ("'" * 100_000, {"syntax"}),
@@ -249,8 +253,16 @@ def test_the_worst_files_cost_themselves_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_megabyte_of_ones_is_given_up(tmp_path: Path) -> None:
-    """A tuple of 500,000 numbers takes `ast` many seconds and hundreds of megabytes."""
-    rows = measure(tmp_path, ["1," * 500_000], Limits(row_cpu_s=1.0))
-    assert rows[0]["syntax_reject"] == "timeout"
-    assert (rows[0]["text_reject"], rows[0]["longest_line"]) == (None, 1_000_000)
+def test_a_stage_that_hangs_costs_that_stage_only(tmp_path: Path) -> None:
+    shard = make_shard(tmp_path / "shard-00000.parquet", [b"x = 1\n", b"y = 2\n"])
+    text, syntax, *_ = signal_stages(SignalParameters())
+    hang = functools.partial(functools.reduce, operator.is_, range(10**15))
+    stages = (text, dataclasses.replace(syntax, measure=hang))
+    engine = LocalPool(2, Limits(row_cpu_s=0.5))
+    counts = run_signals([shard], tmp_path / "s", stages, engine)
+    assert counts["syntax_lost_timeout"] == 2
+    found = [
+        read_sidecar(sidecar_path(tmp_path / "s", stage.name, shard), shard) for stage in stages
+    ]
+    assert found[0]["lines"].to_pylist() == [1, 1]
+    assert found[1]["syntax_reject"].to_pylist() == ["timeout", "timeout"]
