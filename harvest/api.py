@@ -169,7 +169,7 @@ class GitHubApi:
             else:
                 self._answered(chosen, resource, path)
                 return result
-            failures += 1
+            failures, limits = failures + 1, 0
             self._lanes.clock.sleep(backoff_s(failures))
 
     def _answered(self, lane: Lane, resource: Resource, path: str) -> None:

@@ -109,7 +109,7 @@ class Downloader:
                     problem = "no connection; check the network, then run again to go on"
                     raise UnreachableError(f"{self._api_url}: {problem}")
                 return Outcome(state="failed", reason=last.reason)
-            failures += 1
+            failures, limit_hits = failures + 1, 0
             await self._lanes.clock.pause(backoff_s(failures))
 
     async def _attempt(self, repository: Repository, limit_hits: int) -> Outcome:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,15 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
         undisturbed = Bench(github, tmp_path_factory.mktemp("expected"))
         undisturbed.harvest(concurrency=1)
         return undisturbed.rows
+
+
+@pytest.fixture
+def tar_of_one() -> bytes:
+    """A tar of one file, `x = 1`."""
+    content = b"x = 1\n"
+    info = tarfile.TarInfo("top/x.py")
+    info.size = len(content)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,100 @@
+"""`kill -9` and Ctrl-C of a real process at points spread over a harvest, then the run again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harvest.loopback.faults import Delay, Fault
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start(bench: Any, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Begin `pycodegpt harvest run` against the bench's server."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'run = "{bench.folder.root}"\n[harvest]\napi_url = "{bench.github.url}"\n'
+        "repositories_per_shard = 5\nconcurrency = 2\ncreated_until = '2030-01-01'\n"
+    )
+    command = [sys.executable, "-m", "pycodegpt", "harvest", "run", "--recipe", str(recipe)]
+    environment = {**os.environ, "GITHUB_TOKEN": bench.token}
+    running: list[subprocess.Popen[str]] = []
+
+    def begin() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def stop_after(bench: Any, process: subprocess.Popen[str], requests: int, how: int) -> None:
+    """Signal the process when the server has answered so many more requests, or it has ended."""
+    goal = bench.github.requests.total() + requests
+    while bench.github.requests.total() < goal and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(how)
+
+
+def run_to_the_end(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out + err
+
+
+def test_killed_three_times(bench: Any, expected: Any, start: Any) -> None:
+    for requests in (1, 9, 6):
+        process = start()
+        stop_after(bench, process, requests, signal.SIGKILL)
+        process.wait()
+    run_to_the_end(start())
+    assert bench.rows == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_ten_times_at_random(bench: Any, expected: Any, start: Any, seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(10):
+        process = start()
+        stop_after(bench, process, draw.randint(0, 5), signal.SIGKILL)
+        time.sleep(draw.random() * 0.05)
+        process.kill()
+        process.wait()
+    run_to_the_end(start())
+    assert bench.rows == expected
+
+
+def test_interrupted_and_resumed(bench: Any, expected: Any, start: Any) -> None:
+    bench.github.set_faults(Fault(action=Delay(wait_s=30), route="archive", skip=3))
+    process = start()
+    stop_after(bench, process, 9, signal.SIGINT)
+    _, err = process.communicate(timeout=20)  # much less than the archives would take
+    assert process.returncode == 130, err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    bench.github.set_faults()
+    shown = run_to_the_end(start())
+    assert "12 repositories" in shown
+    assert bench.rows == expected
