@@ -14,6 +14,9 @@ from corpus.errors import PycodegptError, UsageError
 from pycodegpt.cli import app
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; every expected failure ends in one line."""
     sys.exit(run(sys.argv[1:]))
@@ -25,13 +28,15 @@ def run(arguments: list[str]) -> int:
     try:
         result = command.main(arguments, prog_name="pycodegpt", standalone_mode=False)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        # Typer turns Ctrl-C into this exit code, and says nothing.
+        return (
+            _interrupted() if result == INTERRUPTED else (result if isinstance(result, int) else 0)
+        )
     except PycodegptError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; run the same command again to go on from here", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         # The reader went away (`| head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,6 +47,11 @@ def run(arguments: list[str]) -> int:
             raise
         show()
         return int(getattr(error, "exit_code", UsageError.exit_code))
+
+
+def _interrupted() -> int:
+    print("interrupted; run the same command again to go on from here", file=sys.stderr)
+    return INTERRUPTED
 
 
 if __name__ == "__main__":
