@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -84,12 +85,7 @@ def pack_corpus(
     manifest = replace(
         wanted,
         outputs=tuple(file_entry(path, folder) for path in _outputs(folder)),
-        facts={
-            "tokenizer": tokenizer_digest(tokenizer),
-            "vocab_size": encoder.get_vocab_size(),
-            "dtype": token_type(encoder.get_vocab_size()).str,
-            "splits": {split: asdict(counted) for split, counted in counts.items()},
-        },
+        facts={"tokenizer": tokenizer_digest(tokenizer), **_facts(encoder, counts)},
         seconds=round(time.monotonic() - started, 3),
     )
     write_manifest(folder, manifest)
@@ -125,6 +121,12 @@ def _work(shards: Mapping[str, Sequence[Shard]], tokenizer: Path, folder: Path) 
     made_with = file_entry(tokenizer / TOKENIZER_FILE, folder)
     texts = [entry for listed in shards.values() for entry in input_entries(listed, folder)]
     return Manifest(stage=STAGE, parameters={"version": VERSION}, inputs=(made_with, *texts))
+
+
+def _facts(encoder: Tokenizer, counts: Mapping[str, Counts]) -> dict[str, Any]:
+    vocab_size = encoder.get_vocab_size()
+    splits = {split: asdict(counted) for split, counted in counts.items()}
+    return {"vocab_size": vocab_size, "dtype": token_type(vocab_size).str, "splits": splits}
 
 
 def _pack_splits(

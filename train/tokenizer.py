@@ -7,13 +7,14 @@ the question is on which side of a line end the indent goes. Held-out bytes a to
 
     GPT-2's pattern                                                       3.41 / 3.76
     GPT-4's pattern                                                       3.53 / 4.05
-    "line": a token ends with a newline or begins with an indent          3.74 / 4.36
+    "line": a token may end with newlines or begin with an indent         3.74 / 4.36
     "indent": punctuation takes newline and indent, `:\n        `         3.83 / 4.48
 
 "line" is the default, for what it promises: no token crosses from one line to the next line of
 code. A prompt that ends in a newline, as HumanEval's do, is encoded as the beginning of what it
 is continued by. With "indent" such a prompt ends in the middle of the token that the model has
-always seen there, and the sampler must mend that (token healing) or pay for it.
+always seen there, and the sampler must mend that (token healing) or pay for it. With either, a
+prompt should not end in blanks: an indent goes with the word behind it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -46,7 +48,7 @@ PAD = "<|pad|>"
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
 
-_HELD_OUT_BYTES = 4_000_000
+_HELD_OUT_BYTES = 2_000_000
 _REPORT_BYTES = 1 << 20
 # Blanks but no newline. `\s` also holds \r, form feed, NEL and U+2028: they end no line here.
 _BLANK = r"[^\S\n]"
@@ -106,7 +108,7 @@ def train_tokenizer(
     facts = {
         "vocab_size": tokenizer.get_vocab_size(),
         "digest": tokenizer_digest(folder),
-        "sample": {"documents": sample.documents, "bytes": sample.bytes, "digest": sample.digest},
+        "sample": sample.facts(),
         "held_out_bytes_per_token": bytes_per_token(
             tokenizer, sample_texts(shards["validation"], _HELD_OUT_BYTES, seed)
         ),
@@ -175,10 +177,13 @@ class _Sample:
         self._hash = hashlib.sha256()
         self._report = report
 
-    @property
-    def digest(self) -> str:
-        """Over the texts in the order of the sample."""
-        return self._hash.hexdigest()
+    def facts(self) -> dict[str, Any]:
+        """What was taken; the digest is over the texts in the order of the sample."""
+        return {
+            "documents": self.documents,
+            "bytes": self.bytes,
+            "digest": self._hash.hexdigest(),
+        }
 
     def __iter__(self) -> Iterator[str]:
         told = 0
@@ -245,7 +250,7 @@ def _write(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
-def _tell(facts: dict[str, object], recipe: TokenizerRecipe, report: Report) -> None:
+def _tell(facts: dict[str, Any], recipe: TokenizerRecipe, report: Report) -> None:
     size, rate = facts["vocab_size"], facts["held_out_bytes_per_token"]
     if size != recipe.vocab_size:
         short = f"the text gives only {size:,} tokens, not tokenizer.vocab_size = "
