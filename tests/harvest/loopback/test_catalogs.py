@@ -83,6 +83,14 @@ def test_installed_packages_are_repositories(tmp_path: Path) -> None:
     assert changed.commit(package, "HEAD") != catalog.commit(package, "HEAD")
 
 
+def test_of_two_installations_the_one_that_python_imports_is_served(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    install(first, "pkg", {"pkg/a.py": b"first\n"})
+    install(second, "PKG", {"pkg/a.py": b"the second\n"})
+    (known,) = installed_catalog(paths=[first, second], standard_library=False).repositories()
+    assert known.languages == {"Python": 6}
+
+
 def test_a_file_that_changes_under_a_commit_cuts_the_archive(tmp_path: Path, serve: Serve) -> None:
     install(tmp_path, "pkg", {"pkg/a.py": b"a = 1\n"})
     catalog = installed_catalog(paths=[tmp_path], standard_library=False)
@@ -253,7 +261,9 @@ def test_git_folders_are_repositories(mirrors: Path, serve: Serve) -> None:
     assert empty.status_code == 409
 
 
-@pytest.mark.parametrize("ref", ["--output=x", "a..b", "@{u}", "HEAD:a.py", "nowhere", "v1^{tree}"])
+@pytest.mark.parametrize(
+    "ref", ["--output=x", "v1..trunk", "@{u}", "HEAD:a.py", "nowhere", "v1^{tree}"]
+)
 def test_refs_are_names_and_not_options(mirrors: Path, ref: str) -> None:
     catalog = git_catalog(mirrors)
     thing = next(each for each in catalog.repositories() if each.name == "thing")
