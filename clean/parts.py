@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +124,13 @@ def write_part(
     table = table.drop_columns("edits").append_column("order", pa.array(order))
     table = table.cast(SCHEMA).take(pa.array(by_bucket))
     present, starts = np.unique(buckets[by_bucket], return_index=True)
-    stops = [*starts[1:].tolist(), len(buckets)]
     notes = {
         "buckets": present.tolist(),
         "edits": dict(sorted(edits.items())),
         "lost": [_described(loss) for loss in lost],
     }
     with atomic_path(path) as aside, pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
-        for start, stop in zip(starts.tolist(), stops, strict=True):
+        for start, stop in pairwise([*starts.tolist(), len(buckets)]):
             # One row group a call, so that the n-th group is the n-th bucket.
             writer.write_table(table.slice(start, stop - start), row_group_size=stop - start)
         writer.add_key_value_metadata({_NOTES_KEY: json.dumps(notes).encode()})

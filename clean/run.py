@@ -213,15 +213,15 @@ def _signals(cleaning: Cleaning, summary: CleanSummary) -> None:
 
 
 def _verdicts(cleaning: Cleaning, summary: CleanSummary) -> None:
-    made = 0
-    for done, shard in enumerate(cleaning.shards, 1):
+    stale = []
+    for shard in cleaning.shards:
         stamp = verdicts.verdict_stamp(shard, cleaning.sidecars, cleaning.rules)
-        path = sidecar_path(cleaning.sidecars, verdicts.STAGE, shard)
-        if not is_current(path, stamp):
-            verdicts.write_verdicts(shard, cleaning.sidecars, cleaning.rules)
-            made += 1
-        cleaning.report(Progress("verdict", done, len(cleaning.shards), "shards"))
-    summary.made[verdicts.STAGE] = made
+        if not is_current(sidecar_path(cleaning.sidecars, verdicts.STAGE, shard), stamp):
+            stale.append(shard)
+    for done, shard in enumerate(stale, 1):
+        verdicts.write_verdicts(shard, cleaning.sidecars, cleaning.rules)
+        cleaning.report(Progress("verdict", done, len(stale), "shards"))
+    summary.made[verdicts.STAGE] = len(stale)
 
 
 def _dedup(cleaning: Cleaning, summary: CleanSummary) -> None:

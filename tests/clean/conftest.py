@@ -1,82 +1,125 @@
-"""Small raw folders, as a finished harvest leaves them."""
+"""Small raw folders, as a finished harvest leaves them, and an engine without processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from corpus.engine import Done, Engine, Lost, Unit, Work
 from corpus.manifest import Manifest, file_entry, write_manifest
 from corpus.schema import DOCUMENT, git_blob_id
 from corpus.shards import Shard, list_shards, write_shard
 
-WriteRaw = Callable[..., list[Shard]]
-GOOD = '''"""Sum numbers."""
+_GOOD = '''"""Work on the numbers of part {number}."""
 
 
-def total(numbers):
+def total_{number}(numbers, limit={number}):
     result = 0
     for number in numbers:
-        if number > {limit}:
-            result += number
+        if number > limit * {number}:
+            result += number ** {number}
     return result
+
+
+class Part{number}:
+    """Nothing but a name and the values {values}."""
+
+    name = "part {number}"
+
+    def values(self):
+        return [{values}]
 '''
 
 
-@dataclass(frozen=True, kw_only=True)
-class Raw:
-    """One file of a made-up repository."""
-
-    content: bytes | str
-    path: str = "package/module.py"
-    repo_id: int = 1
-    repo: str = ""
-    stars: int = 0
-    license: str | None = "MIT"
+def good_code(number: int) -> str:
+    """A file that passes every rule; no two numbers give near duplicates."""
+    values = ", ".join(str(number * 1000 + 7 * step) for step in range(20))
+    return _GOOD.format(number=number, values=values)
 
 
-def write_raw(folder: Path, documents: Sequence[Raw], *, shards: int = 1) -> list[Shard]:
-    """Write a raw folder: `documents` dealt in turn on `shards` shards, and the manifest."""
+def write_raw(
+    folder: Path, documents: Sequence[Mapping[str, Any]], *, shards: int = 1
+) -> list[Shard]:
+    """Deal `documents` on `shards` raw shards and write the manifest.
+
+    A document needs `content`; the other columns of the schema have defaults.
+    """
     for number in range(shards):
         with write_shard(folder / f"shard-{number:05}.parquet") as writer:
-            writer.write(_table(documents[number::shards]))
+            rows = [_row(document) for document in documents[number::shards]]
+            writer.write(pa.Table.from_pylist(rows, schema=DOCUMENT))
     written = list_shards(folder)
     outputs = tuple(file_entry(shard.path, folder, rows=shard.rows) for shard in written)
     write_manifest(folder, Manifest(stage="harvest", parameters={}, outputs=outputs))
     return written
 
 
-def _table(documents: Sequence[Raw]) -> pa.Table:
+def _row(document: Mapping[str, Any]) -> dict[str, Any]:
+    content = document["content"]
+    content = content.encode() if isinstance(content, str) else content
+    repo_id = document.get("repo_id", 1)
     when = datetime(2024, 1, 1, tzinfo=UTC)
-    rows = []
-    for document in documents:
-        content = document.content
-        content = content.encode() if isinstance(content, str) else content
-        rows.append(
-            {
-                "repo_id": document.repo_id,
-                "repo": document.repo or f"owner/repo{document.repo_id}",
-                "commit": f"{document.repo_id:040x}",
-                "path": document.path,
-                "blob_id": git_blob_id(content),
-                "size": len(content),
-                "content": content,
-                "stars": document.stars,
-                "fork": False,
-                "license": document.license,
-                "language_bytes": None,
-                "pushed_at": when,
-                "fetched_at": when,
-                "transport": "archive",
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=DOCUMENT)
+    defaults = {
+        "repo_id": repo_id,
+        "repo": f"owner/repo{repo_id}",
+        "commit": f"{repo_id:040x}",
+        "path": "package/module.py",
+        "blob_id": git_blob_id(content),
+        "size": len(content),
+        "stars": 0,
+        "fork": False,
+        "license": "MIT",
+        "language_bytes": None,
+        "pushed_at": when,
+        "fetched_at": when,
+        "transport": "archive",
+    }
+    return {**defaults, **document, "content": content}
+
+
+class InlineEngine:
+    """Runs everything in this process, and loses the rows that it is told to."""
+
+    def __init__(self, lose: Iterable[tuple[str, int]] = ()) -> None:
+        self._lose = set(lose)  # (shard name, row)
+
+    def enter(self, row: int) -> None:
+        """No clock to set."""
+
+    def run(self, work: Work[Any], units: Iterable[Unit]) -> Iterator[Done[Any] | Lost]:
+        for unit in units:
+            lost = [row for name, row in self._lose if name == unit.shard.name]
+            lost = sorted(row for row in lost if unit.start <= row < unit.stop)
+            start = unit.start
+            for row in [*lost, unit.stop]:
+                if start < row:
+                    part = Unit(unit.shard, start, row)
+                    yield Done(part, work(part, self))
+                if row < unit.stop:
+                    yield Lost(Unit(unit.shard, row, row + 1), "crash", "made to crash")
+                start = row + 1
 
 
 @pytest.fixture(name="write_raw")
-def _write_raw() -> WriteRaw:
+def _write_raw() -> Callable[..., list[Shard]]:
     return write_raw
+
+
+@pytest.fixture(name="good_code")
+def _good_code() -> Callable[[int], str]:
+    return good_code
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return InlineEngine()
+
+
+@pytest.fixture
+def losing_engine() -> Callable[..., Engine]:
+    return InlineEngine

@@ -1,0 +1,259 @@
+import dataclasses
+import errno
+import fcntl
+import os
+
+import pytest
+
+from clean import write
+from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe, SplitRecipe
+from clean.run import STAGES, current_funnel, dependents, run_clean
+from clean.rules import active_rules
+from corpus.errors import (
+    DiskFullError,
+    ManifestError,
+    ShardError,
+    SidecarError,
+    StaleInputError,
+    UsageError,
+)
+from corpus.layout import RunFolder
+from corpus.manifest import FILE_NAME, read_manifest
+from corpus.shards import list_shards
+from corpus.sidecars import sidecar_path
+
+LICENSED = CleanRecipe(
+    rules=RulesRecipe(allow_repo_licenses=("permissive",)), dedup=DedupRecipe(near=True)
+)
+
+
+@pytest.fixture
+def folder(tmp_path, write_raw, good_code):
+    documents = [{"content": good_code(n), "path": f"{n}.py", "repo_id": n} for n in range(8)]
+    write_raw(tmp_path / "raw", documents, shards=2)
+    return RunFolder(tmp_path)
+
+
+def inodes(folder: RunFolder) -> dict[str, int]:
+    """By file: what changes whenever the file is written again."""
+    files = [*folder.sidecars.rglob("*.parquet"), *folder.clean.rglob("*.parquet")]
+    return {str(path.relative_to(folder.root)): path.stat().st_mtime_ns for path in files}
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    """The stages whose files were written again."""
+    assert set(before) == set(after)
+    names = {name for name in before if before[name] != after[name]}
+    return {name.split("/")[1] if name.startswith("sidecars") else "write" for name in names}
+
+
+def test_nothing_is_made_twice(folder, engine):
+    first = run_clean(folder, LICENSED, seed=1, engine=engine)
+    assert set(first.made) == set(STAGES)
+    assert all(first.made.values())
+    before = inodes(folder)
+    second = run_clean(folder, LICENSED, seed=1, engine=engine)
+    assert not any(second.made.values())
+    assert changed(before, inodes(folder)) == set()
+    assert (second.counts, second.splits) == (first.counts, first.splits)
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("text", {"text", "verdict", "dedup", "edges", "write"}),
+        ("license", {"license", "verdict", "dedup", "edges", "write"}),
+        ("fingerprint", {"fingerprint", "dedup", "edges", "write"}),
+        ("dedup", {"dedup", "edges", "write"}),
+        ("write", {"write"}),
+    ],
+)
+def test_a_stage_is_made_anew_with_what_depends_on_it_and_nothing_else(
+    folder, engine, stage, expected
+):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    before = inodes(folder)
+    summary = run_clean(folder, LICENSED, seed=1, engine=engine, stage=stage)
+    assert changed(before, inodes(folder)) == expected
+    assert {name for name, made in summary.made.items() if made} == expected - {"edges"}
+
+
+def test_a_signal_that_no_rule_reads_has_no_dependents():
+    assert dependents("license", active_rules(RulesRecipe())) == ("license",)
+    assert dependents("license", active_rules(LICENSED.rules)) == (
+        "license",
+        "verdict",
+        "dedup",
+        "write",
+    )
+
+
+def test_a_changed_threshold_measures_no_file_again(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    before = inodes(folder)
+    rules = dataclasses.replace(LICENSED.rules, max_longest_line=200)
+    run_clean(folder, dataclasses.replace(LICENSED, rules=rules), seed=1, engine=engine)
+    assert changed(before, inodes(folder)) == {"verdict", "dedup", "edges", "write"}
+
+
+def test_a_changed_split_only_writes(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    before = inodes(folder)
+    split = SplitRecipe(validation_share=0.02, test_share=0.02)
+    run_clean(folder, dataclasses.replace(LICENSED, split=split), seed=1, engine=engine)
+    assert changed(before, inodes(folder)) == {"write"}
+
+
+def test_a_changed_shard_is_measured_again_alone(folder, engine, write_raw, good_code):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    before = inodes(folder)
+    documents = [{"content": good_code(n), "path": f"{n}.py", "repo_id": n} for n in range(8)]
+    documents[1]["path"] = "renamed.py"  # in the second shard
+    write_raw(folder.raw, documents, shards=2)
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    after = inodes(folder)
+    assert before["sidecars/text/shard-00000.parquet"] == after["sidecars/text/shard-00000.parquet"]
+    assert before["sidecars/text/shard-00001.parquet"] != after["sidecars/text/shard-00001.parquet"]
+
+
+def test_a_damaged_or_lost_file_is_made_again(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    reference = {path: path.read_bytes() for path in folder.clean.rglob("*.parquet")}
+    (folder.sidecars / "text" / "shard-00000.parquet").write_bytes(b"damaged")
+    (folder.sidecars / "edges" / "edges.parquet").unlink()
+    next(iter(reference)).unlink()
+    summary = run_clean(folder, LICENSED, seed=1, engine=engine)
+    assert summary.made["text"] == 1
+    assert summary.made["dedup"] == summary.shards
+    assert {path: path.read_bytes() for path in folder.clean.rglob("*.parquet")} == reference
+
+
+def test_an_unknown_stage_names_the_nearest(folder, engine):
+    with pytest.raises(UsageError, match="no stage 'licence'; did you mean 'license'"):
+        run_clean(folder, LICENSED, seed=1, engine=engine, stage="licence")
+    assert not folder.sidecars.exists()
+
+
+def test_without_a_harvest_there_is_nothing_to_clean(tmp_path, engine):
+    with pytest.raises(StaleInputError, match="no raw shards; run the harvest first"):
+        run_clean(RunFolder(tmp_path), CleanRecipe(), seed=1, engine=engine)
+
+
+def test_a_harvest_that_has_not_finished_is_refused(folder, engine):
+    (folder.raw / FILE_NAME).unlink()
+    with pytest.raises(StaleInputError, match="has not finished"):
+        run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_another_stages_manifest_is_refused(folder, engine):
+    path = folder.raw / FILE_NAME
+    path.write_text(path.read_text().replace('"harvest"', '"train"'))
+    with pytest.raises(ManifestError, match="written by stage 'train'"):
+        run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_a_missing_shard_is_named(folder, engine):
+    (folder.raw / "shard-00001.parquet").unlink()
+    with pytest.raises(ShardError, match=r"shard-00001\.parquet: missing"):
+        run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_a_truncated_shard_is_named(folder, engine):
+    path = folder.raw / "shard-00001.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ShardError, match=r"shard-00001\.parquet: truncated or damaged"):
+        run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_a_shard_with_other_rows_than_the_manifest_says_is_named(folder, engine):
+    (folder.raw / "shard-00001.parquet").write_bytes(b"")
+    path = folder.raw / FILE_NAME
+    path.write_text(path.read_text().replace('"rows": 4', '"rows": 5'))
+    with pytest.raises(ShardError, match=r"shard-00000\.parquet: 4 rows, not 5"):
+        run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_shards_beside_the_manifest_are_left_out_aloud(folder, engine, write_raw, good_code):
+    other = write_raw(folder.root / "other", [{"content": good_code(99)}])[0]
+    os.link(other.path, folder.raw / "shard-00007.parquet")
+    notices = []
+    summary = run_clean(folder, CleanRecipe(), seed=1, engine=engine, report=notices.append)
+    assert summary.counts == {"kept": 8}
+    assert any("1 shards are not in the harvest's" in getattr(n, "text", "") for n in notices)
+
+
+def test_a_sidecar_of_another_shard_is_measured_again(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    sidecars = folder.sidecars / "text"
+    right = (sidecars / "shard-00001.parquet").read_bytes()
+    (sidecars / "shard-00001.parquet").write_bytes((sidecars / "shard-00000.parquet").read_bytes())
+    summary = run_clean(folder, LICENSED, seed=1, engine=engine)
+    assert summary.made["text"] == 1
+    assert (sidecars / "shard-00001.parquet").read_bytes() == right
+
+
+def test_a_sidecar_that_is_damaged_behind_its_footer_is_named(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    shard = list_shards(folder.raw)[0]
+    path = sidecar_path(folder.sidecars, "text", shard)
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    with pytest.raises(SidecarError, match=r"text/shard-00000\.parquet: damaged"):
+        run_clean(folder, LICENSED, seed=1, engine=engine, stage="verdict")
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_corpus(folder, engine, monkeypatch):
+    run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+    before = {path: path.read_bytes() for path in folder.clean.rglob("*.parquet")}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("corpus.shards.pq.ParquetWriter.write_table", full)
+        with pytest.raises(DiskFullError, match="no space left on the disk"):
+            run_clean(folder, CleanRecipe(), seed=2, engine=engine)
+    assert {path: path.read_bytes() for path in folder.clean.rglob("*.parquet")} == before
+    assert run_clean(folder, CleanRecipe(), seed=2, engine=engine).made["write"]
+    assert not write.next_folder(folder.clean).exists()
+
+
+def test_a_second_run_is_kept_out(folder, engine):
+    with (folder.root / "clean.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another cleaning run is at work"):
+            run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+
+
+def test_a_missing_split_is_said(tmp_path, write_raw, good_code, engine):
+    write_raw(tmp_path / "raw", [{"content": good_code(1)}])
+    notices = []
+    run_clean(RunFolder(tmp_path), CleanRecipe(), seed=1, engine=engine, report=notices.append)
+    texts = [notice.text for notice in notices if getattr(notice, "warning", False)]
+    assert texts == [
+        "the validation split is empty: too few repositories were kept",
+        "the test split is empty: too few repositories were kept",
+    ]
+
+
+def test_the_funnel_refuses_what_another_recipe_decided(folder, engine):
+    with pytest.raises(StaleInputError, match="clean run"):
+        current_funnel(folder, CleanRecipe())
+    run_clean(folder, CleanRecipe(), seed=1, engine=engine)
+    steps = current_funnel(folder, CleanRecipe())
+    assert [(steps[0].step, steps[0].files), (steps[-1].step, steps[-1].files)] == [
+        ("raw", 8),
+        ("written", 8),
+    ]
+    with pytest.raises(StaleInputError, match="not made by this recipe's rules"):
+        current_funnel(folder, CleanRecipe(rules=RulesRecipe(min_code_lines=6)))
+    with pytest.raises(StaleInputError, match="duplicates are outdated"):
+        current_funnel(folder, CleanRecipe(dedup=DedupRecipe(near=True)))
+
+
+def test_a_signal_of_an_unmeasured_stage_is_no_reason_to_stop(folder, engine):
+    """Asked for one stage on a fresh folder, a run makes whatever that needs."""
+    summary = run_clean(folder, LICENSED, seed=1, engine=engine, stage="license")
+    assert all(summary.made.values())
+    assert read_manifest(folder.clean, "clean").counts == {"kept": 8}
