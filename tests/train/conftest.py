@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 
 from corpus.layout import SPLITS, RunFolder
 from corpus.manifest import Manifest, file_entry, write_manifest
@@ -14,6 +15,9 @@ from corpus.shards import write_shard
 from train.pack import pack_corpus
 from train.recipe import PackRecipe, TokenizerRecipe
 from train.tokenizer import train_tokenizer
+
+# Tiny tensors gain nothing from threads, and on a busy machine waiting for them costs minutes.
+torch.set_num_threads(1)
 
 TINY_TOKENIZER = TokenizerRecipe(vocab_size=400)
 _NAMES = ("row", "shard", "token", "batch", "window", "offset", "größe")

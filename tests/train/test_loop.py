@@ -268,7 +268,8 @@ def test_tensorboard_gets_the_curves(tmp_path: Path) -> None:
 def kill_and_resume(folder: Path, delays: list[float]) -> None:
     """Train in a process of its own, kill it after each delay, then let it finish."""
     program = (
-        "import sys; sys.path[:0] = sys.argv[2:]; import test_loop; from pathlib import Path;"
+        "import sys; sys.path[:0] = sys.argv[2:]; import conftest, test_loop;"
+        "from pathlib import Path;"
         "print('ready', flush=True);"
         "test_loop.run(Path(sys.argv[1]), batches=test_loop.Slow())"
     )
