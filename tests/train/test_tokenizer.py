@@ -200,10 +200,10 @@ def test_without_held_out_text_nothing_is_claimed(make_run: MakeRun) -> None:
 
 def test_progress_ends_at_its_total(make_run: MakeRun) -> None:
     events: list[Event] = []
-    train(make_run(train=[["y = 1\n" * 200_000, "z = 2\n" * 200_000]]), report=events.append)
+    train(make_run(train=[["y = 1\n" * 100_000, "z = 2\n" * 100_000]]), report=events.append)
     told = [event for event in events if isinstance(event, Progress)]
     assert [event.done for event in told] == sorted(event.done for event in told)
-    assert len(told) > 1 and told[-1].done == told[-1].total == 2_400_000
+    assert len(told) > 1 and told[-1].done == told[-1].total == 1_200_000
 
 
 @pytest.mark.parametrize("splits", [{"train": []}, {"train": [[]]}, {"train": [["", ""]]}])
