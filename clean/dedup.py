@@ -83,6 +83,11 @@ def edges_path(sidecars: Path) -> Path:
     return sidecars / EDGES / "edges.parquet"
 
 
+def scratch_folder(sidecars: Path) -> Path:
+    """Where the stage's database is while it runs."""
+    return sidecars / f"{STAGE}.scratch"
+
+
 def dedup_stamps(
     shards: Sequence[Shard], sidecars: Path, recipe: DedupRecipe, *, guess_encoding: bool
 ) -> list[Stamp]:
@@ -121,7 +126,7 @@ def run_dedup(job: DedupJob, stamps: Sequence[Stamp], report: Report = silent) -
     Raises SidecarError or ShardError for what can't be read, DiskFullError or FileError for what
     can't be written.
     """
-    folder = job.sidecars / f"{STAGE}.scratch"
+    folder = scratch_folder(job.sidecars)
     with (
         named_errors(folder),
         open_scratch(folder, max_memory_bytes=job.max_memory_bytes, threads=job.threads) as scratch,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ def run_clean(
     with _only_run(folder):
         write.restore(folder.clean)
         remove_leftovers(folder.sidecars)
+        shutil.rmtree(dedup.scratch_folder(folder.sidecars), ignore_errors=True)
         _forget(cleaning, forced)
         for name, run in (
             ("signals", _signals),
@@ -265,6 +267,7 @@ def write_stamp(cleaning: Cleaning) -> str:
 def _write(cleaning: Cleaning, summary: CleanSummary) -> None:
     target, stamp = cleaning.folder.clean, write_stamp(cleaning)
     if write.is_written(target, stamp):
+        write.discard_unfinished(target)
         summary.made[write.STAGE] = 0
         return
     folder = write.next_folder(target)

@@ -214,14 +214,20 @@ def _text_bytes(table: pa.Table) -> int:
     return int(pc.sum(pc.binary_length(table.column("text").cast(pa.binary()))).as_py() or 0)
 
 
+def discard_unfinished(target: Path) -> None:
+    """Remove what a killed run left of a corpus that nobody wants any more."""
+    folder = next_folder(target)
+    with named_errors(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
 def forget(target: Path) -> None:
     """Let the corpus in `target`, which stays readable, no longer pass for current.
 
     Raises FileError naming the folder that can't be changed.
     """
-    with named_errors(target):
-        if next_folder(target).exists():
-            shutil.rmtree(next_folder(target))
+    discard_unfinished(target)
     try:
         manifest = read_manifest(target, MANIFEST_STAGE)
     except ManifestError:

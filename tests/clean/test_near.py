@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,7 +76,7 @@ def test_components_are_what_edges_connect(edges):
     hubs = np.array([hub for hub, _ in edges], np.int64)
     members = np.array([member for _, member in edges], np.int64)
     ranks, starts = components(hubs, members)
-    found = [ranks[a:b].tolist() for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    found = [ranks[a:b].tolist() for a, b in pairwise(starts)]
     assert found == sorted(sorted(group) for group in {frozenset(g) for g in groups.values()})
 
 

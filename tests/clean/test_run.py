@@ -7,8 +7,8 @@ import pytest
 
 from clean import write
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe, SplitRecipe
-from clean.run import STAGES, current_funnel, dependents, run_clean
 from clean.rules import active_rules
+from clean.run import STAGES, current_funnel, dependents, run_clean
 from corpus.errors import (
     DiskFullError,
     ManifestError,
