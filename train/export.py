@@ -73,6 +73,6 @@ def tokenizer_files(tokenizer: Path) -> list[Path]:
 def special_tokens(tokenizer: Path) -> dict[str, int]:
     """Ids of the tokens that begin, end and pad a text. Raises TokensError naming the file."""
     loaded = load_tokenizer(tokenizer)
-    ids = {role: loaded.token_to_id(END_OF_TEXT) for role in ("bos_token_id", "eos_token_id")}
-    padding = loaded.token_to_id(PAD)
-    return ids if padding is None else {**ids, "pad_token_id": padding}
+    names = {"bos_token_id": END_OF_TEXT, "eos_token_id": END_OF_TEXT, "pad_token_id": PAD}
+    ids = {role: loaded.token_to_id(name) for role, name in names.items()}
+    return {role: number for role, number in ids.items() if number is not None}

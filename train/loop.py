@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -24,9 +24,9 @@ from train.device import device_name, pick_device
 from train.evaluation import HeldOutScore, score_windows
 from train.interrupt import StopRequest
 from train.metrics import FILE_NAME, Metrics
-from train.model import GPTNeo, Shape, build_model
+from train.model import GPTNeo, build_model
 from train.optimizer import build_optimizer, learning_rate, set_learning_rate
-from train.recipe import LoopRecipe, OptimizerRecipe, ScheduleRecipe
+from train.plan import Plan
 from train.step import Nats, SkipGuard, StepResult, train_step
 from train.tracker import Tracker, open_tracker
 
@@ -39,29 +39,6 @@ class Batches(Protocol):
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Tokens and targets of step `step` (the first is 0), each (B, T) int64."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to train and how; `inputs` are the digests of the data and the tokenizer."""
-
-    shape: Shape
-    optimizer: OptimizerRecipe
-    schedule: ScheduleRecipe
-    loop: LoopRecipe
-    seed: int
-    inputs: Mapping[str, str]
-
-    def identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree on; the rest of the recipe may change between sittings."""
-        parts = {"model": self.shape, "optimizer": self.optimizer, "schedule": self.schedule}
-        flat = {
-            f"{part}.{name}": getattr(values, name)
-            for part, values in parts.items()
-            for name in values.__dataclass_fields__
-        }
-        loop = {"loop.steps": self.loop.steps, "loop.batch_windows": self.loop.batch_windows}
-        return {**flat, **loop, "seed": self.seed, **self.inputs}
 
 
 def train(

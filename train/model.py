@@ -80,6 +80,8 @@ class GPTNeo(nn.Module):
 class Transformer(nn.Module):
     """Embeddings, blocks and the last norm: (B, T) tokens to (B, T, C)."""
 
+    near: Tensor  # (context, context) bool: what local layers see
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.wte = nn.Embedding(shape.vocab_size, shape.width)
@@ -180,4 +182,3 @@ def build_model(shape: Shape, seed: int, device: torch.device) -> GPTNeo:
 def parameter_count(model: nn.Module) -> int:
     """Trained numbers; the tied head counts once."""
     return sum(weight.numel() for weight in model.parameters())
-

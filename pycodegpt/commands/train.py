@@ -18,7 +18,7 @@ from pycodegpt.session import (
 
 if TYPE_CHECKING:
     from corpus.manifest import Manifest
-    from train.run import Inputs
+    from train.plan import Inputs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -159,7 +159,7 @@ def export(
 
 
 def _open_inputs(session: Session) -> Inputs:
-    from train.run import open_inputs
+    from train.plan import open_inputs
 
     return open_inputs(
         session.recipe.train,

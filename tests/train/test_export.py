@@ -7,10 +7,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpus.errors import FileError, TokensError
 from corpus.layout import RunFolder
+from train.account import STAGE
 from train.checkpoint import MODEL, model_tensors, write_tensors
 from train.export import export_model
 from train.model import GPTNeo, Shape, build_model
-from train.run import STAGE
 
 
 def export(run: RunFolder, folder: Path, layers: int = 3) -> GPTNeo:

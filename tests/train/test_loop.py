@@ -17,9 +17,10 @@ from corpus.errors import CheckpointError, DiskFullError, TrainError
 from corpus.events import Event, Notice, Progress
 from train.checkpoint import MODEL, list_checkpoints
 from train.data import HeldOutBatch
-from train.loop import Plan, train
+from train.loop import train
 from train.metrics import FILE_NAME, lines_until
 from train.model import Shape
+from train.plan import Plan
 from train.recipe import LoopRecipe, OptimizerRecipe, ScheduleRecipe
 from train.step import train_step
 

@@ -17,6 +17,7 @@ from train.data import HeldOutWindows, open_tokens
 from train.device import pick_device
 from train.metrics import FILE_NAME, lines_until
 from train.model import build_model, parameter_count
+from train.optimizer import build_optimizer
 from train.recipe import (
     LoopRecipe,
     ModelRecipe,
@@ -299,7 +300,7 @@ def test_the_110m_model_starts(tiny_run: RunFolder) -> None:
     shape = dataclasses.replace(inputs.plan.shape, vocab_size=32_000, context=1024)
     model = build_model(shape, 1, torch.device("cpu"))
     assert parameter_count(model) == pytest.approx(110e6, rel=0.01)
-    optimizer = stage.loop.build_optimizer(model, recipe.optimizer)
+    optimizer = build_optimizer(model, recipe.optimizer)
     batch = inputs.batches.batch(0)
     first = train_step(model, optimizer, batch, nats=model.loss_sum, micro_batch=1)
     assert first.loss == pytest.approx(10.4, abs=0.5)  # ln 32,000
