@@ -54,6 +54,10 @@ test: .venv/installed-dev ## everything that CI runs: format, lint, types, tests
 test-all: .venv/installed-dev ## the same, with the slow tests: kills at many points, all worst files
 	$(BIN)/python -m pytest -n 2 -m "slow or not slow" $(ARGS)
 
+.PHONY: docs
+docs: .venv/installed ## write docs/cli.md and docs/recipes.md from the code
+	$(BIN)/python -m pycodegpt.reference
+
 .PHONY: pristine
 pristine: ## delete the environment and every run
 	rm -rf .venv runs
