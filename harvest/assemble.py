@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.errors import FileError, ShardError
+from corpus.files import named_errors
 from corpus.recipe import as_plain
 from corpus.shards import Shard, open_shard, write_shard
 from harvest.frontier import Frontier, Outcome, Repository
@@ -69,8 +70,10 @@ def reconcile(frontier: Frontier, raw: Path) -> list[str]:
     """
     planned, written = frontier.note("shards") or 0, frontier.written()
     known = {shard_path(raw, shard): shard for shard in range(planned)}
-    for path in sorted(raw.glob("*.parquet")) if raw.is_dir() else ():
-        if path not in known:
+    with named_errors(raw):
+        present = sorted(raw.iterdir()) if raw.is_dir() else []
+    for path in present:
+        if path.suffix == ".parquet" and path not in known:
             raise FileError(path, "not a shard of this harvest; move it, or use another run folder")
     lost = []
     for path, shard in known.items():

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import aiohttp
 
 from corpus.errors import ApiError, ArchiveError, HarvestError, UnreachableError
+from harvest.api import USER_AGENT
 from harvest.archive import ArchiveReader, Limits
 from harvest.frontier import Outcome, Repository
 from harvest.lanes import Lane, Lanes, Resource
@@ -34,7 +35,6 @@ from harvest.policy import (
 from harvest.spool import Spool, spool_path
 
 T = TypeVar("T")
-USER_AGENT = "pycodegpt-harvest"
 MAX_FAILED_IN_A_ROW = 25
 _MAX_MESSAGE_BYTES = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)

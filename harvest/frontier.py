@@ -92,10 +92,12 @@ class Frontier:
         row = self._one("SELECT value FROM run WHERE key = ?", key)
         return json.loads(row[0]) if row else None
 
-    def keep(self, key: str, value: Any) -> None:
-        """Keep a value for the run."""
+    def begin(self, selection: Mapping[str, Any], *, until: int) -> None:
+        """Start an empty frontier for this selection, whose windows end at `until`."""
         with self._transaction():
-            self._keep(key, value)
+            self._database.execute("DELETE FROM windows")
+            self._keep("selection", selection)
+            self._keep("until", until)
 
     def _keep(self, key: str, value: Any) -> None:
         self._database.execute("REPLACE INTO run VALUES (?, ?)", (key, json.dumps(value)))

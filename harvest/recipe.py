@@ -45,7 +45,7 @@ class HarvestRecipe:
     max_stars: int | None = None
     min_size_kb: int | None = None  # the repository on GitHub's disk, history included
     max_size_kb: int | None = None
-    created_from: str = "2007-10-01"  # GitHub's first repositories
+    created_from: str = "1970-01-01"  # mirrors may claim to be older than GitHub
     created_until: str | None = None  # None: the moment when the harvest first starts
     forks: bool = False
     archived: bool = True

@@ -114,21 +114,21 @@ def _say_finished(manifest: Manifest, folder: RunFolder, opt_out: OptOut, report
 
 def _bind(frontier: Frontier, recipe: HarvestRecipe, folder: RunFolder, clock: Clock) -> None:
     """Tie the frontier to the recipe's selection, and fix when its windows end."""
-    known = frontier.note("selection")
-    if known is None:
-        until = recipe.created_until
-        end = moment("created_until", until) if until else datetime.fromtimestamp(clock.now(), UTC)
-        frontier.keep("until", int(end.timestamp()))
-        frontier.keep("selection", as_plain(recipe.selection))
-    else:
-        _check_same(known, recipe, folder)
+    if frontier.found():
+        _check_same(frontier.note("selection"), recipe, folder)
+        return
+    # Nothing was found yet, perhaps for a wrong address: nothing binds us to that attempt.
+    until = recipe.created_until
+    end = moment("created_until", until) if until else datetime.fromtimestamp(clock.now(), UTC)
+    frontier.begin(as_plain(recipe.selection), until=int(end.timestamp()))
 
 
 def _recover(frontier: Frontier, folder: RunFolder, opt_out: OptOut, report: Report) -> None:
     """Put in order what an earlier run left: half-written files, lost shards, old failures."""
-    (folder.raw / FILE_NAME).unlink(missing_ok=True)
-    for place in (folder.raw, spools_of(folder)):
-        remove_leftovers(place)
+    with named_errors(folder.raw):
+        (folder.raw / FILE_NAME).unlink(missing_ok=True)
+        for place in (folder.raw, spools_of(folder)):
+            remove_leftovers(place)
     for line in reconcile(frontier, folder.raw):
         report(Notice(line, warning=True))
     for name in frontier.opt_out(opt_out):

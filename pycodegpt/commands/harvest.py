@@ -168,13 +168,19 @@ def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:
 def _harvested(result: dict[str, Any]) -> str:
     counts = result["counts"]
     lines = [
-        f"{result['files']} Python files, {quantity(result['bytes'])}B, from "
-        f"{counts.get('repositories_done', 0)} repositories in {result['shards']} shards: "
-        f"{result['raw']}"
+        f"{_number(result['files'], 'Python file')}, {quantity(result['bytes'])}B, from "
+        f"{_number(counts.get('repositories_done', 0), 'repository')} in "
+        f"{_number(result['shards'], 'shard')}: {result['raw']}"
     ]
     lines += _without_files(counts, "repositories_", _PLAIN_STATES, "repositories")
     lines += _without_files(counts, "files_", ("kept",), "files left out")
     return "\n".join(lines)
+
+
+def _number(number: int, noun: str) -> str:
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun}"
 
 
 def _without_files(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,17 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with serve_in_thread(small_catalog(), limits=None) as github:
         yield Bench(github, tmp_path / "run")
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Callable[[Loopback], Bench]:
+    """A bench at a server of the test's own."""
+    return lambda github: Bench(github, tmp_path / "run")
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
 
 
 @pytest.fixture(scope="session")
