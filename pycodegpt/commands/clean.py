@@ -49,8 +49,9 @@ def run(
 ) -> None:
     """Clean the harvested files: measure, judge, deduplicate, write. Does only what is not done.
 
-    Run it again after changing a threshold and only the verdicts and what follows are made
-    again; no file is measured twice. Killed at any point, the next run goes on from there.
+    Run it again after changing a threshold and only the verdicts and what
+    follows are made again; no file is measured twice. Killed at any point, the
+    next run goes on from there.
     """
     from clean.run import run_clean
 
