@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from eval.model import Model
-from eval.nucleus import Sampling, choose
+from eval.nucleus import Chooser, Sampling
 
 _STOP_INTERVAL = 8  # steps between looks for a stop string: text has to be decoded for it
 
@@ -34,12 +34,13 @@ def decode(
     A row may run a few tokens past its stop: what counts is cut from its text.
     """
     batch = _Batch(model, rows)
+    chooser = Chooser(sampling)
     numbers = torch.from_numpy(np.stack([row.uniforms for row in rows])).to(model.device)  # (B, T)
     made: list[list[int]] = [[] for _ in rows]
     alive = list(range(len(rows)))  # in the order of the batch's rows
     eos = model.tokenizer.eos_token_id
     for step in range(max_new):
-        tokens = choose(batch.logits, numbers[alive, step], sampling)
+        tokens = chooser.choose(batch.logits, numbers[alive, step])
         keep = []
         for place, (row, token) in enumerate(zip(alive, tokens.tolist(), strict=True)):
             if token == eos:

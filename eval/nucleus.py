@@ -32,45 +32,50 @@ def uniforms(seed: int, task_id: str, sample: int, count: int) -> np.ndarray:
     return np.random.Generator(bits).random(count)
 
 
-def choose(logits: torch.Tensor, uniform: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Next tokens, (B,) int64, from logits (B, V) and uniform numbers (B,)."""
-    if sampling.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
-    if sampling.top_k is None and sampling.top_p in (None, 1.0):
-        return _pick(probabilities.cumsum(-1), probabilities.sum(-1), uniform)
-    return _choose_among_likeliest(probabilities, uniform, sampling)
+class Chooser:
+    """Chooses next tokens, and remembers how many likely ones it had to look at to do so."""
 
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._widths = list(_WIDTHS)
 
-def _choose_among_likeliest(
-    probabilities: torch.Tensor, uniform: torch.Tensor, sampling: Sampling
-) -> torch.Tensor:
-    ranked, tokens = _ranked(probabilities, sampling)
-    cumulative = ranked.cumsum(-1)
-    if sampling.top_p is None:
-        kept = torch.ones_like(ranked, dtype=torch.bool)
-    else:
-        # Top-p is of what top-k left. The token that crosses the line belongs to the nucleus.
-        whole = cumulative[:, -1:] if sampling.top_k is not None else 1.0
-        kept = cumulative - ranked < sampling.top_p * whole
-        kept[:, 0] = True
-    mass = (ranked * kept).sum(-1)
-    places = _pick(cumulative, mass, uniform).minimum(kept.sum(-1) - 1)
-    return tokens.gather(-1, places[:, None]).squeeze(-1)
+    def choose(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """Next tokens, (B,) int64, from logits (B, V) and uniform numbers (B,)."""
+        sampling = self._sampling
+        if sampling.temperature == 0:
+            return logits.argmax(-1)
+        probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
+        if sampling.top_k is None and sampling.top_p in (None, 1.0):
+            cumulative = probabilities.cumsum(-1)
+            return _pick(cumulative, cumulative[:, -1], uniform)
+        ranked, tokens = self._ranked(probabilities)
+        cumulative = ranked.cumsum(-1)
+        kept = self._kept(ranked, cumulative)
+        mass = (ranked * kept).sum(-1)
+        places = _pick(cumulative, mass, uniform).minimum(kept.sum(-1) - 1)
+        return tokens.gather(-1, places[:, None]).squeeze(-1)
 
-
-def _ranked(probabilities: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:
-    """Enough of the likeliest tokens, in falling order: (B, W) probabilities and token ids."""
-    vocabulary = probabilities.shape[-1]
-    if sampling.top_k is not None:
-        return probabilities.topk(min(sampling.top_k, vocabulary))
-    assert sampling.top_p is not None
-    for width in _WIDTHS:
-        if width < vocabulary:
+    def _ranked(self, probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Enough of the likeliest tokens, in falling order: (B, W) probabilities and token ids."""
+        vocabulary = probabilities.shape[-1]
+        if self._sampling.top_k is not None:
+            return probabilities.topk(min(self._sampling.top_k, vocabulary))
+        assert self._sampling.top_p is not None
+        while self._widths and (width := self._widths[0]) < vocabulary:
             ranked, tokens = probabilities.topk(width)
-            if bool((ranked.sum(-1) >= sampling.top_p).all()):
+            if bool((ranked.sum(-1) >= self._sampling.top_p).all()):
                 return ranked, tokens
-    return probabilities.sort(descending=True)
+            self._widths.pop(0)  # a flat model stays flat
+        return probabilities.sort(descending=True)
+
+    def _kept(self, ranked: torch.Tensor, cumulative: torch.Tensor) -> torch.Tensor:
+        """Which of the ranked tokens may be chosen, (B, W); always a beginning of each row."""
+        top_p = self._sampling.top_p
+        if top_p is None:
+            return torch.ones_like(ranked, dtype=torch.bool)
+        # Top-p is of what top-k left. The token that crosses the line belongs to the nucleus.
+        whole = cumulative[:, -1:] if self._sampling.top_k is not None else 1.0
+        return cumulative - ranked < top_p * whole
 
 
 def _pick(cumulative: torch.Tensor, mass: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

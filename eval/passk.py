@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _RESAMPLES = 2_000
-_CONFIDENCE = 0.95
+_TAIL = 0.025  # on each side of the 95% interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ def estimate(counts: Sequence[tuple[int, int]], k: int, *, seed: int) -> PassAtK
     if not counts or min(n for n, _ in counts) < k:
         return None
     values = np.array([pass_at_k(n, c, k) for n, c in counts])
-    low, high = _bootstrap(values, np.random.default_rng([seed, k]))
+    if values.min() == values.max() and values[0] in (0.0, 1.0):
+        low, high = _all_alike(values[0], len(values))
+    else:
+        low, high = _bootstrap(values, np.random.default_rng([seed, k]))
     return PassAtK(k, float(values.mean()), low, high)
 
 
@@ -54,6 +57,11 @@ def why_not(counts: Sequence[tuple[int, int]], k: int) -> str:
 def _bootstrap(values: np.ndarray, generator: np.random.Generator) -> tuple[float, float]:
     picks = generator.integers(len(values), size=(_RESAMPLES, len(values)))
     means = values[picks].mean(axis=1)
-    tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(means, [_TAIL, 1 - _TAIL])
     return float(low), float(high)
+
+
+def _all_alike(value: float, problems: int) -> tuple[float, float]:
+    """Clopper-Pearson's bounds: resampling equal values would claim to know 0% or 100% exactly."""
+    bound = _TAIL ** (1 / problems)
+    return (0.0, 1 - bound) if value == 0 else (bound, 1.0)

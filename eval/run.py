@@ -7,17 +7,19 @@ back to earlier settings finds what was made with them.
 
 from __future__ import annotations
 
+import fcntl
 import os.path
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import ManifestError
+from corpus.errors import FileError, ManifestError
 from corpus.events import Report, silent
-from corpus.files import file_digest, remove_leftovers, write_json, write_text
+from corpus.files import file_digest, named_errors, remove_leftovers, write_json, write_text
 from corpus.manifest import FileEntry, Manifest, file_entry, read_manifest, write_manifest
 from corpus.recipe import as_plain, digest
 from eval.leaderboard import OurRow, markdown
@@ -76,11 +78,24 @@ def evaluate(
     path = problems_path(recipe)
     problems = read_problems(path)
     loaded = load_model(model, device=recipe.device, dtype=recipe.dtype)
-    remove_leftovers(out)
-    runs = tuple(
-        _evaluate_at(temperature, recipe, loaded, path, problems, out, seed, report)
-        for temperature in recipe.temperatures
-    )
+    with only_writer(out):
+        remove_leftovers(out)
+        runs = tuple(
+            _evaluate_at(temperature, recipe, loaded, path, problems, out, seed, report)
+            for temperature in recipe.temperatures
+        )
+        return _conclude(recipe, loaded, path, runs, out, name, started)
+
+
+def _conclude(
+    recipe: EvalRecipe,
+    loaded: Model,
+    path: Path,
+    runs: tuple[TemperatureScore, ...],
+    out: Path,
+    name: str,
+    started: float,
+) -> Evaluation:
     best, best_at = best_scores(runs)
     millions = loaded.parameters / 1e6
     row = OurRow(model=name, millions=millions, scores=best, how=_how(recipe, runs))
@@ -88,6 +103,24 @@ def evaluate(
     manifest = _manifest(recipe, loaded, path, runs, row, best_at, out)
     manifest = _write_if_new(out, replace(manifest, seconds=round(time.monotonic() - started, 2)))
     return Evaluation(row=row, best_at=best_at, runs=runs, manifest=manifest)
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises FileError if another run is at work there.
+
+    The kernel lets go of it when the process ends, however it ends.
+    """
+    path = out / ".lock"
+    with named_errors(path):
+        out.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileError(out, "another run is at work in this folder") from error
+        yield
 
 
 def problems_path(recipe: EvalRecipe) -> Path:

@@ -119,8 +119,8 @@ def _encode(model: Model, problem: Problem, plan: SamplePlan) -> Prompt:
 def _tell_truncated(prompts: Sequence[Prompt], report: Report) -> None:
     truncated = [prompt.task_id for prompt in prompts if prompt.truncated]
     if truncated:
-        what = f"{len(truncated)} prompts are longer than the model's context"
-        report(Notice(f"{what}, such as {truncated[0]}; their beginnings were cut off", True))
+        what = f"prompts longer than the model's context: {len(truncated)}, such as {truncated[0]}"
+        report(Notice(f"{what}; their beginnings are cut off", warning=True))
 
 
 def _sample_batch(

@@ -67,12 +67,17 @@ def run(
         evaluation = evaluate(
             replace(settings, problems=problems) if problems else settings,
             model=model or session.folder.model,
-            out=session.folder.eval if model is None else session.folder.eval / model.name,
+            out=session.folder.eval if model is None else session.folder.eval / model_name(model),
             seed=session.recipe.seed,
-            name=session.recipe.name if model is None else model.name,
+            name=session.recipe.name if model is None else model_name(model),
             report=session.report,
         )
     show(evaluation.manifest.facts, _evaluation_text(evaluation), as_json=as_json)
+
+
+def model_name(folder: Path) -> str:
+    """What another's model is called on the leaderboard, and its folder below the run's."""
+    return folder.resolve().name or "model"
 
 
 @app.command()
