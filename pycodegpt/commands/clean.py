@@ -81,7 +81,7 @@ def _summary_text(summary: CleanSummary, session: Session) -> str:
     lines.append(f"written to {session.folder.clean}:")
     lines += [
         f"  {name:<10} {split['documents']:>9} files {_size(split['bytes']):>9} of text from "
-        f"{split['repositories']} repositories"
+        f"{split['repositories']} {'repository' if split['repositories'] == 1 else 'repositories'}"
         for name, split in summary.splits.items()
     ]
     return "\n".join(lines)
