@@ -27,7 +27,7 @@ def test_the_default_is_github() -> None:
         ("retries", -1),
         ("read_timeout_s", 0.0),
         ("created_from", "yesterday"),
-        ("created_until", "2000-01-01"),
+        ("created_until", "1960-01-01"),
         ("loopback_folder", "mirrors"),
     ],
 )
