@@ -107,8 +107,8 @@ def list_checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     with named_errors(folder):
-        found = [(_FOLDER.fullmatch(path.name), path) for path in folder.iterdir()]
-    return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
+        found = [path for path in folder.iterdir() if _FOLDER.fullmatch(path.name)]
+    return sorted(found, key=_step)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -173,11 +173,17 @@ def load_weights(path: Path, model: nn.Module) -> None:
     model.load_state_dict(tensors)
 
 
-def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Remove all but the last `keep` checkpoints."""
-    for path in list_checkpoints(folder)[:-keep]:
-        with named_errors(path):
-            _discard(path)
+def prune_checkpoints(folder: Path, keep: int, step: int) -> None:
+    """Remove all but the last `keep` checkpoints up to `step`, which was just saved or read.
+
+    One of a later step can only be a damaged one that an earlier one was taken for.
+    """
+    found = list_checkpoints(folder)
+    kept = [path for path in found if _step(path) <= step][-keep:]
+    for path in found:
+        if path not in kept:
+            with named_errors(path):
+                _discard(path)
 
 
 def remove_half_written(folder: Path) -> int:
@@ -240,6 +246,10 @@ def _verify(path: Path, name: str, expected: str) -> None:
         raise CheckpointError(path, f"incomplete: {name}: {error.problem}") from error
     if found != expected:
         raise CheckpointError(path, f"damaged: {name} does not match its digest")
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def _discard(path: Path) -> None:

@@ -160,7 +160,7 @@ def _run(
             saved = checkpoints.save_checkpoint(
                 folder, sitting.model, sitting.optimizer, sitting.state()
             )
-            checkpoints.prune_checkpoints(folder, loop.keep_checkpoints)
+            checkpoints.prune_checkpoints(folder, loop.keep_checkpoints, sitting.step)
         if ended:
             return saved
         if stop.signal is not None:

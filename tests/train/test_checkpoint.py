@@ -74,9 +74,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     restore(found, other, other_optimizer)
     assert not torch.equal(random_before, torch.get_rng_state())
     for step in (5, 6):
-        assert torch.equal(
-            one_step(model, optimizer, step), one_step(other, other_optimizer, step)
-        )
+        assert torch.equal(one_step(model, optimizer, step), one_step(other, other_optimizer, step))
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, other.state_dict()[name]), name
 
@@ -163,10 +161,17 @@ def test_weights_of_another_shape_name_the_weight(tmp_path: Path) -> None:
 def test_the_last_ones_are_kept(tmp_path: Path) -> None:
     for step in (5, 10, 100, 20):
         save(tmp_path, step)
-    prune_checkpoints(tmp_path, keep=2)
+    prune_checkpoints(tmp_path, keep=2, step=100)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000020", "step-00000100"]
-    prune_checkpoints(tmp_path, keep=5)
+    prune_checkpoints(tmp_path, keep=5, step=100)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_damaged_later_one_does_not_push_out_the_good(tmp_path: Path) -> None:
+    for step in (10, 15, 20):
+        save(tmp_path, step)
+    prune_checkpoints(tmp_path, keep=1, step=15)  # 20 was damaged, training went on from 10
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000015"]
 
 
 def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
