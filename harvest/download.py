@@ -81,7 +81,8 @@ class Downloader:
         DiskFullError and FileError.
         """
         outcome = await self._with_retries(repository)
-        self._failed_in_a_row = self._failed_in_a_row + 1 if outcome.state == "failed" else 0
+        troubled = outcome.state == "failed" and _blames_server(outcome.reason or "")
+        self._failed_in_a_row = self._failed_in_a_row + 1 if troubled else 0
         if self._failed_in_a_row >= MAX_FAILED_IN_A_ROW:
             raise HarvestError(
                 f"{self._api_url}: {self._failed_in_a_row} repositories in a row failed, the last "
@@ -119,15 +120,16 @@ class Downloader:
         lane = self._lanes.choose("core")
         for _ in range(MAX_REDIRECTS + 1):
             resource: Resource = "core" if hop.with_token else "archive"
-            await self._lanes.wait_async(lane, resource)
+            gate = lane if hop.with_token else self._lanes.archives
+            await self._lanes.wait_async(gate, resource)
             answer = await self._ask(repository, hop, lane)
             if isinstance(answer, Outcome):
                 return answer
             if answer.status not in _REDIRECTS:
-                return self._judge(answer, lane, resource, hop.url, limit_hits)
+                return self._judge(answer, gate, resource, hop.url, limit_hits)
             wait = spent_delay(answer.headers, now=self._lanes.clock.now())
             if wait is not None:
-                self._lanes.shut(lane, resource, wait, _bare(hop.url))
+                self._lanes.shut(gate, resource, wait, _bare(hop.url))
             hop = _followed(hop, answer.headers)
         raise _PassingError("too_many_redirects")
 
@@ -198,6 +200,11 @@ class Downloader:
         except asyncio.CancelledError:
             await asyncio.wait([future])
             raise
+
+
+def _blames_server(reason: str) -> bool:
+    """Whether the server failed, as opposed to sending an archive that can't be used."""
+    return reason.startswith("http_5") or reason in ("connection_lost", "timeout")
 
 
 def _headers(lane: Lane, hop: Hop) -> dict[str, str]:

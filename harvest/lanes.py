@@ -62,6 +62,7 @@ class Lanes:
         self, tokens: Sequence[str], *, clock: Clock, report: Report, max_wait_s: float
     ) -> None:
         self._lanes = [Lane(token) for token in tokens] or [Lane(None)]
+        self.archives = Lane(None)  # the archive host knows no tokens
         self.clock = clock
         self._report = report
         self._max_wait_s = max_wait_s

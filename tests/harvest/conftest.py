@@ -120,6 +120,12 @@ def make_bench(tmp_path: Path) -> Callable[[Loopback], Bench]:
 
 
 @pytest.fixture
+def catalog_of() -> Callable[[int], TreeCatalog]:
+    """A catalog of so many small repositories."""
+    return small_catalog
+
+
+@pytest.fixture
 def log() -> Log:
     return Log()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from corpus.manifest import read_manifest
 from corpus.schema import git_blob_id
 from harvest.database import writing
 from harvest.frontier import Frontier
+from harvest.loopback.catalog import memory_catalog
 from harvest.loopback.faults import (
     Action,
     Blocked,
@@ -35,6 +37,7 @@ from harvest.loopback.faults import (
     TakenDown,
     Truncate,
 )
+from harvest.loopback.server import serve_in_thread
 from harvest.run import spools_of
 
 VICTIM = "owner0/project03"
@@ -270,10 +273,28 @@ def test_the_server_goes_away_and_comes_back(bench: Any, expected: Any) -> None:
     assert bench.rows == expected
 
 
-def test_a_refused_token_is_one_clear_line(bench: Any) -> None:
-    from harvest.loopback.catalog import memory_catalog
-    from harvest.loopback.server import serve_in_thread
+@pytest.fixture
+def wide_bench(make_bench: Any, catalog_of: Any) -> Iterator[Any]:
+    with serve_in_thread(catalog_of(40), limits=None) as github:
+        yield make_bench(github)
 
+
+def test_a_server_in_trouble_ends_the_run_and_costs_no_repository(wide_bench: Any) -> None:
+    wide_bench.github.set_faults(Fault(action=ServerError(status=503), route="archive"))
+    with pytest.raises(HarvestError, match="in a row"):
+        wide_bench.harvest(retries=0, repositories_per_shard=40)
+    wide_bench.github.set_faults()
+    manifest = wide_bench.harvest(repositories_per_shard=40)
+    assert manifest.counts["repositories_done"] == 40
+
+
+def test_many_unusable_archives_are_no_reason_to_stop(wide_bench: Any) -> None:
+    wide_bench.github.set_faults(Fault(action=NotGzip(), route="archive", skip=1))
+    manifest = wide_bench.harvest(retries=0)
+    assert manifest.counts["repositories_failed_not_gzip"] == 39
+
+
+def test_a_refused_token_is_one_clear_line(bench: Any) -> None:
     catalog = memory_catalog({"a/b": {"c.py": b"1"}})
     with (
         serve_in_thread(catalog, users={"another": "someone"}) as strict,
