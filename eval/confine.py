@@ -72,11 +72,12 @@ def enter_namespaces() -> None:
     Path("/proc/self/gid_map").write_text(f"{_INNER_ID} {gid} 1")
 
 
-def enter_minimal_root(base: str, paths: Iterable[str]) -> None:
+def enter_minimal_root(paths: Iterable[str]) -> None:
     """Make a read-only root that holds `paths`, and nothing else. No /proc.
 
-    `base` is an empty folder to build it on. Needs a mount namespace. Raises OSError.
+    Needs a mount namespace. Raises OSError.
     """
+    base = "/proc"  # a folder to build it on that is always there, and not needed any more
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", base, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=755")
     for path in paths:

@@ -13,7 +13,6 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -177,10 +176,8 @@ class _Worker:
         self.job: _Job | None = None
         self.deadline = 0.0
         self._limits = limits
-        self._folder = tempfile.TemporaryDirectory(prefix="pycodegpt-sandbox-")
         self._settings = {
             "isolation": isolation,
-            "folder": self._folder.name,
             "cpu_s": limits.cpu_s,
             "wall_s": limits.wall_s,
             "memory_bytes": limits.memory_bytes,
@@ -253,7 +250,6 @@ class _Worker:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
             process.wait()
-        self._folder.cleanup()
 
     def _send(self, value: dict[str, Any]) -> None:
         assert self._process is not None and self._process.stdin is not None

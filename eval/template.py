@@ -76,11 +76,10 @@ def _confine_template(settings: dict[str, Any]) -> None:
         if child := os.fork():
             _wait_and_leave(child)
         confine.die_with_parent()
-        confine.enter_minimal_root(settings["folder"], paths)
+        confine.enter_minimal_root(paths)
         confine.mount_scratch(settings["disk_bytes"])
-        settings["folder"] = confine.SCRATCH
     elif settings["isolation"] == "landlock+seccomp":
-        confine.landlock([*confine.python_paths(), settings["folder"]])
+        confine.landlock(confine.python_paths())
 
 
 def _wait_and_leave(child: int) -> NoReturn:
@@ -280,7 +279,8 @@ def outcome_of(error: BaseException) -> str:
 
 def _confine_program(settings: dict[str, Any]) -> None:
     os.setsid()
-    os.chdir(settings["folder"])
+    writable = settings["isolation"] == "namespaces+seccomp"
+    os.chdir(confine.SCRATCH if writable else "/")
     confine.die_with_parent()
     confine.limit_resources(
         cpu_s=settings["cpu_s"],
@@ -288,7 +288,6 @@ def _confine_program(settings: dict[str, Any]) -> None:
         disk_bytes=settings["disk_bytes"],
     )
     confine.drop_capabilities()
-    writable = settings["isolation"] == "namespaces+seccomp"
     program = seccomp.build_filter(platform.machine(), os.getpid(), writable=writable)
     confine.install_filter(program)
 
