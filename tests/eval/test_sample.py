@@ -182,3 +182,21 @@ def test_a_prompt_without_any_token_is_an_error(model, tmp_path):
     empty = Problem(task_id="none", prompt="", entry_point="f", test="")
     with pytest.raises(CheckpointError, match="no token of the prompt of none"):
         sample(model, [empty], plan(), tmp_path / "s.jsonl")
+
+
+def test_a_small_model_on_the_cpu_uses_one_thread_and_gives_the_others_back(
+    model, problems, tmp_path, monkeypatch
+):
+    seen = []
+
+    def spy(*arguments):
+        seen.append(torch.get_num_threads())
+        return decode(*arguments)
+
+    monkeypatch.setattr(sample_module, "decode", spy)
+    torch.set_num_threads(2)
+    try:
+        sample(model, problems[:1], plan(samples=1), tmp_path / "s.jsonl")
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(1)
