@@ -22,7 +22,6 @@ from eval.problems import Problem
 from eval.protocol import Protocol, cut, stop_position
 from eval.samples import Sample, append_samples, resume_samples
 
-
 _SMALL_MODEL = 20_000_000  # parameters
 
 
