@@ -22,7 +22,7 @@ from corpus.events import Report, silent
 from corpus.files import file_digest, named_errors, remove_leftovers, write_json, write_text
 from corpus.manifest import FileEntry, Manifest, file_entry, read_manifest, write_manifest
 from corpus.recipe import as_plain, digest
-from eval.leaderboard import OurRow, markdown
+from eval.leaderboard import OurRow, markdown, plain
 from eval.model import Model, load_model
 from eval.nucleus import Sampling
 from eval.passk import PassAtK
@@ -100,6 +100,7 @@ def _conclude(
     millions = loaded.parameters / 1e6
     row = OurRow(model=name, millions=millions, scores=best, how=_how(recipe, runs))
     write_text(out / "leaderboard.md", markdown([row]))
+    write_json(out / "leaderboard.json", plain([row]))
     manifest = _manifest(recipe, loaded, path, runs, row, best_at, out)
     manifest = _write_if_new(out, replace(manifest, seconds=round(time.monotonic() - started, 2)))
     return Evaluation(row=row, best_at=best_at, runs=runs, manifest=manifest)
@@ -243,6 +244,7 @@ def _manifest(
     for run in runs:
         counts.update(run.score.outcomes)
     files = [run.folder / name for run in runs for name in ("samples.jsonl", "results.jsonl")]
+    files += [out / "leaderboard.md", out / "leaderboard.json"]
     facts = {
         "name": row.model,
         "suite": suite,
@@ -271,7 +273,7 @@ def _manifest(
             FileEntry(path=Path(os.path.relpath(model.path, out)).as_posix(), digest=model.digest),
             FileEntry(path=suite, digest=file_digest(path), rows=runs[0].score.problems),
         ),
-        outputs=tuple(file_entry(file, out) for file in [*files, out / "leaderboard.md"]),
+        outputs=tuple(file_entry(file, out) for file in files),
         counts=dict(counts),
         facts=facts,
     )

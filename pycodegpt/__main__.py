@@ -13,12 +13,13 @@ import typer
 from corpus.errors import PycodegptError, UsageError
 from pycodegpt.cli import app
 
-
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; every expected failure ends in one line."""
+    # Idle OpenMP threads spin by default: on a busy machine that costs torch most of its speed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -28,10 +29,9 @@ def run(arguments: list[str]) -> int:
     try:
         result = command.main(arguments, prog_name="pycodegpt", standalone_mode=False)
         sys.stdout.flush()
-        # Typer turns Ctrl-C into this exit code, and says nothing.
-        return (
-            _interrupted() if result == INTERRUPTED else (result if isinstance(result, int) else 0)
-        )
+        if result == INTERRUPTED:  # Typer turns Ctrl-C into this exit code, and says nothing.
+            return _interrupted()
+        return result if isinstance(result, int) else 0
     except PycodegptError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

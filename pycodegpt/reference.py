@@ -71,8 +71,8 @@ def recipe_page() -> str:
     lines = [
         MADE,
         "# Recipes\n",
-        "A recipe is a TOML file. `extends = \"other.toml\"` takes another file's values first; "
-        "`--set KEY=VALUE` changes one for one run. `\"off\"` switches off what may be off; `0` is "
+        'A recipe is a TOML file. `extends = "other.toml"` takes another file\'s values first; '
+        '`--set KEY=VALUE` changes one for one run. `"off"` switches off what may be off; `0` is '
         "zero. An unknown key is refused with the nearest known one.\n",
     ]
     for section, model in _sections("", Recipe):
@@ -141,13 +141,18 @@ def field_comments(model: Any) -> dict[str, str]:
                 above.append(text)
             elif name:
                 comments[name] = " ".join([*filter(None, [comments.get(name)]), text])
-        elif field := re.match(r"    (\w+):", token.line):
-            if token.type == tokenize.NAME and field[1] == token.string and token.start[1] == 4:
-                name = token.string
-                if above:
-                    comments[name] = " ".join(above)
-                above = []
+        elif _declares_field(token):
+            name = token.string
+            if above:
+                comments[name] = " ".join(above)
+            above = []
     return comments
+
+
+def _declares_field(token: tokenize.TokenInfo) -> bool:
+    """Whether the token is the name at the start of a dataclass's field."""
+    declared = re.match(r"    (\w+):", token.line)
+    return token.start[1] == 4 and declared is not None and declared[1] == token.string
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-from dataclasses import dataclass
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from pycodegpt.reference import DOCS, cli_page, field_comments, recipe_page
@@ -35,7 +35,6 @@ def test_comments_are_found_beside_and_above() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    import re
 
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):

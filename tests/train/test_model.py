@@ -147,4 +147,3 @@ def test_pycodegpt_has_110_million_parameters() -> None:
     shape = Shape(vocab_size=32_000, context=1024, layers=12, width=768, heads=12, window=256)
     with torch.device("meta"):
         assert parameter_count(GPTNeo(shape)) == pytest.approx(110.4e6, rel=0.001)
-
