@@ -93,7 +93,7 @@ class Sitting:
         self, plan: Plan, device: torch.device, found: Checkpoint | None, report: Report
     ) -> None:
         self.plan, self.device, self.report = plan, device, report
-        self.model = build_model(plan.shape, plan.seed, device)
+        self.model = build_model(plan.shape, plan.seed, device, plan.embedding_std)
         self.optimizer = build_optimizer(self.model, plan.optimizer)
         state = found.state if found else None
         if found is not None:

@@ -61,8 +61,13 @@ class GPTNeo(nn.Module):
         logits = F.linear(hidden, self.transformer.wte.weight).float()
         return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
 
-    def initialise(self, seed: int) -> None:
-        """GPT-Neo's initial weights: normal(0, 0.02), biases 0, norms the identity."""
+    def initialise(self, seed: int, embedding_std: float = INIT_STD) -> None:
+        """GPT-Neo's initial weights: normal(0, 0.02), biases 0, norms the identity.
+
+        A tied embedding is pushed one way by all the words that do not come next. In a narrow
+        model this drowns small first values, and nothing but word counts is learned for long:
+        150 steps of a 128-wide model ended at 6.6 nats with 0.02 and at 6.0 with 0.05.
+        """
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for name, weight in self.named_parameters():
@@ -75,6 +80,7 @@ class GPTNeo(nn.Module):
                     weight.zero_()
                 else:
                     weight.fill_(1.0)
+            self.transformer.wte.weight.mul_(embedding_std / INIT_STD)
 
 
 class Transformer(nn.Module):
@@ -169,13 +175,15 @@ def window_mask(length: int, window: int) -> Tensor:
     return seen & ~seen.tril(-window)
 
 
-def build_model(shape: Shape, seed: int, device: torch.device) -> GPTNeo:
+def build_model(
+    shape: Shape, seed: int, device: torch.device, embedding_std: float = INIT_STD
+) -> GPTNeo:
     """A model with fresh weights; the same seed gives the same ones on any device."""
     with torch.device("meta"):
         model = GPTNeo(shape)
     model.to_empty(device=device)
     model.transformer.near.copy_(window_mask(shape.context, shape.window))
-    model.initialise(seed)
+    model.initialise(seed, embedding_std)
     return model
 
 

@@ -12,10 +12,10 @@ from corpus.layout import RunFolder
 from corpus.manifest import FILE_NAME, FileEntry, read_manifest
 from corpus.recipe import as_plain
 from train.data import TokenFile, TrainingWindows, open_tokens
-from train.model import Shape
+from train.model import INIT_STD, Shape
 from train.pack import STAGE as PACK
 from train.pack import bin_path
-from train.recipe import LoopRecipe, OptimizerRecipe, ScheduleRecipe, TrainRecipe
+from train.recipe import LoopRecipe, ModelRecipe, OptimizerRecipe, ScheduleRecipe, TrainRecipe
 from train.tokenizer import tokenizer_digest
 
 HELD_OUT = ("validation", "test")
@@ -26,6 +26,7 @@ class Plan:
     """What to train and how; `inputs` are the digests of tokenizer and token files."""
 
     shape: Shape
+    embedding_std: float = INIT_STD
     optimizer: OptimizerRecipe
     schedule: ScheduleRecipe
     loop: LoopRecipe
@@ -40,6 +41,7 @@ class Plan:
             "schedule": as_plain(self.schedule),
         }
         flat = {f"{part}.{name}": v for part, values in parts.items() for name, v in values.items()}
+        flat["model.embedding_std"] = self.embedding_std
         loop = {"loop.steps": self.loop.steps, "loop.batch_windows": self.loop.batch_windows}
         return {**flat, **loop, "seed": self.seed, **self.inputs}
 
@@ -77,7 +79,8 @@ def open_inputs(
     )
     packed = packed_files(folder)
     plan = Plan(
-        shape=Shape(vocab_size=len(tokens.token_bytes), **as_plain(recipe.model)),
+        shape=_shape(recipe.model, len(tokens.token_bytes)),
+        embedding_std=recipe.model.embedding_std,
         optimizer=recipe.optimizer,
         schedule=recipe.schedule,
         loop=recipe.loop,
@@ -104,3 +107,14 @@ def packed_files(folder: RunFolder) -> dict[str, FileEntry]:
     except KeyError as error:
         problem = f"its manifest does not speak of {error}; pack again"
         raise TokensError(folder.tokens, problem) from error
+
+
+def _shape(recipe: ModelRecipe, vocab_size: int) -> Shape:
+    return Shape(
+        vocab_size=vocab_size,
+        context=recipe.context,
+        layers=recipe.layers,
+        width=recipe.width,
+        heads=recipe.heads,
+        window=recipe.window,
+    )

@@ -47,10 +47,12 @@ class ModelRecipe:
     heads: int = 12
     context: int = 1024  # tokens a window
     window: int = 256  # tokens that a local layer sees, itself included
+    embedding_std: float = 0.02  # of the token embedding's first values; small models want more
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "context", "window"):
             _at_least(self, name, 1)
+        _at_least(self, "embedding_std", 0)
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads: {self.width} / {self.heads}")
 

@@ -110,6 +110,12 @@ def test_initial_weights_are_gpt_neos_and_follow_the_seed() -> None:
             assert weight.unique().tolist() == [0.0 if name.endswith("bias") else 1.0], name
 
 
+def test_the_token_embedding_alone_may_start_larger() -> None:
+    plain, larger = build_model(TINY, 1, CPU), build_model(TINY, 1, CPU, embedding_std=0.06)
+    for (name, w), v in zip(plain.named_parameters(), larger.parameters(), strict=True):
+        torch.testing.assert_close(v, 3 * w if "wte" in name else w)
+
+
 def test_loss_sum_is_cross_entropy_over_scored_targets() -> None:
     model = build_model(TINY, 1, CPU)
     sharpen(model)
