@@ -22,6 +22,13 @@ class Source:
     repositories: Mapping[str, int]  # by outcome
     files: Mapping[str, int]  # by outcome
 
+    @property
+    def address(self) -> str:
+        """Where the files came from, for people."""
+        if self.api_url != "loopback":
+            return self.api_url
+        return "packages or mirrors on this machine, served as GitHub would (loopback)"
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:

@@ -46,8 +46,8 @@ def model_front_matter(
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type="openai_humaneval" if suite == "humaneval" else str(suite),
-            dataset_name="HumanEval" if suite == "humaneval" else str(suite),
+            dataset_type="openai_humaneval" if suite == "HumanEval" else str(suite),
+            dataset_name=str(suite),
             metric_type="pass@k",
             metric_name=f"pass@{k}",
             metric_value=round(value, 6),

@@ -83,7 +83,9 @@ def draw_scores(path: Path, k: int, scores: Sequence[Score]) -> None:
     colours = [_OURS if score.ours else _SOFT for score in ordered]
     axes.barh(range(len(ordered)), [score.percent for score in ordered], color=colours)
     axes.set_yticks(range(len(ordered)), [score.name for score in ordered], fontsize=7)
-    for place, score in enumerate(ordered):
+    for place, (score, label) in enumerate(zip(ordered, axes.get_yticklabels(), strict=True)):
+        if score.ours:
+            label.set(color=_OURS, fontweight="bold")
         axes.text(score.percent + 0.3, place, f"{score.percent:.2f}", va="center", fontsize=7)
     axes.set_xlabel(f"HumanEval pass@{k}, percent")
     _save(figure, path)

@@ -13,6 +13,7 @@ from corpus.manifest import FILE_NAME, Manifest
 from data_cards.plots import Score
 
 LEADERBOARD = "leaderboard.json"
+_SUITES = {"humaneval": "HumanEval"}  # as its authors spell it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read_scores(manifest: Manifest, folder: Path) -> Scores:
         rows = tuple(_row(score) for score in facts["pass_at"])
         plot_k = rows[0].k if rows else 1
         return Scores(
-            suite=facts["suite"],
+            suite=_SUITES.get(facts["suite"], facts["suite"]),
             protocol=facts["how"],
             isolation=facts["isolation"],
             rows=rows,
