@@ -27,7 +27,7 @@ def progress(*, quiet: bool = False) -> Iterator[Report]:
     if quiet:
         yield _warnings_only
     elif sys.stderr.isatty():
-        with _TerminalBars() as bars:
+        with TerminalBars(Console(stderr=True)) as bars:
             yield bars.report
     else:
         yield PlainLines(lambda line: print(line, file=sys.stderr, flush=True)).report
@@ -100,25 +100,27 @@ class _Pace(ProgressColumn):
     def render(self, task: Task) -> Text:
         event = Progress("", task.completed, task.total, str(task.fields["unit"]))
         done_since = task.completed - task.fields["done_before"]
-        line = progress_line(event, task.elapsed or 0.0, done_since)
+        # A finished bar stays on the screen, and its clock must stop.
+        elapsed_s = task.elapsed if task.finished_time is None else task.finished_time
+        line = progress_line(event, elapsed_s or 0.0, done_since)
         return Text(line.removeprefix(": "), style="progress.remaining")
 
 
-class _TerminalBars:
+class TerminalBars:
     """A rich display that makes one bar a task as events come."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         self._bars = Bars(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             _Pace(),
             TextColumn("[dim]{task.fields[detail]}"),
-            console=Console(stderr=True),
+            console=console,
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> _TerminalBars:
+    def __enter__(self) -> TerminalBars:
         self._bars.start()
         return self
 

@@ -1,9 +1,12 @@
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from corpus.events import Notice, Progress
-from pycodegpt.terminal import PlainLines, duration, progress_line, quantity
+from pycodegpt.terminal import PlainLines, TerminalBars, duration, progress_line, quantity
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,19 @@ def test_a_resumed_task_counts_its_rate_from_where_it_began() -> None:
     now = 10.0
     plain.report(Progress("train", 910, 1000, "steps"))
     assert "1 steps/s, 1:30 left" in lines[0]
+
+
+def test_a_finished_bar_stops_its_clock() -> None:
+    now = 0.0
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, get_time=lambda: now)
+    with TerminalBars(console) as bars:
+        bars.report(Progress("verdict", 0, 5, "shards"))
+        now = 2.0
+        bars.report(Progress("verdict", 5, 5, "shards"))
+        now = 60.0
+        bars.report(Notice("a line"))
+    shown = screen.getvalue()
+    assert "took 0:02" in shown
+    assert "took 1:00" not in shown
+    assert "a line" in shown
