@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pycodegpt import __version__
 from pycodegpt.__main__ import run
 
 
@@ -41,3 +42,8 @@ def test_importing_the_front_door_is_light() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert shown.stdout.strip() == "[]"
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"pycodegpt {__version__}\n"
