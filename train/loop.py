@@ -93,6 +93,7 @@ class Sitting:
         self, plan: Plan, device: torch.device, found: Checkpoint | None, report: Report
     ) -> None:
         self.plan, self.device, self.report = plan, device, report
+        torch.manual_seed(plan.seed)  # else another each time, and checkpoints hold it
         self.model = build_model(plan.shape, plan.seed, device, plan.embedding_std)
         self.optimizer = build_optimizer(self.model, plan.optimizer)
         state = found.state if found else None

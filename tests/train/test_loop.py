@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from corpus.errors import CheckpointError, DiskFullError, TrainError
 from corpus.events import Event, Notice, Progress
-from train.checkpoint import MODEL, list_checkpoints
+from train.checkpoint import MODEL, OPTIMIZER, list_checkpoints
 from train.data import HeldOutBatch
 from train.loop import train
 from train.metrics import FILE_NAME, lines_until
@@ -97,7 +97,8 @@ def uninterrupted(tmp_path_factory) -> Path:
 def assert_same_result(folder: Path, whole: Path) -> None:
     last, expected = list_checkpoints(folder)[-1], list_checkpoints(whole)[-1]
     assert last.name == expected.name
-    assert (last / MODEL).read_bytes() == (expected / MODEL).read_bytes()
+    for name in (MODEL, OPTIMIZER):
+        assert (last / name).read_bytes() == (expected / name).read_bytes(), name
     assert (folder / FILE_NAME).read_bytes() == (whole / FILE_NAME).read_bytes()
 
 
