@@ -33,7 +33,8 @@ def run(arguments: list[str]) -> int:
             return _interrupted()
         return result if isinstance(result, int) else 0
     except PycodegptError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # Messages of libraries, quoted in ours, may have lines of their own.
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from corpus.errors import TrainError
 from corpus.events import Notice, Progress, Report, silent
-from corpus.files import remove_leftovers
+from corpus.files import named_errors, remove_leftovers
 from corpus.layout import SPLITS
 from corpus.manifest import FILE_NAME, Manifest, file_entry, write_manifest
 from corpus.recipe import digest
@@ -77,7 +77,8 @@ def pack_corpus(
         return done
     if not sum(shard.rows for shard in shards["train"]):
         raise TrainError(f"{clean}/train: no documents to train on")
-    (folder / FILE_NAME).unlink(missing_ok=True)
+    with named_errors(folder):
+        (folder / FILE_NAME).unlink(missing_ok=True)
     remove_leftovers(folder)
     stamp = digest([wanted.parameters, wanted.inputs])
     counts = _pack_splits(shards, encoder, folder, stamp, recipe, report)

@@ -33,7 +33,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from corpus.errors import TokensError, TrainError
 from corpus.events import Notice, Progress, Report, silent
-from corpus.files import file_digest, remove_leftovers, write_text
+from corpus.files import file_digest, named_errors, remove_leftovers, write_text
 from corpus.layout import SPLITS
 from corpus.manifest import FILE_NAME, Manifest, file_entry, write_manifest
 from corpus.recipe import as_plain
@@ -102,7 +102,8 @@ def train_tokenizer(
     sample = _Sample(shards["train"], recipe.max_sample_bytes, seed, report)
     tokenizer = _train(sample, recipe)
     sample.check(clean)
-    (folder / FILE_NAME).unlink(missing_ok=True)
+    with named_errors(folder):
+        (folder / FILE_NAME).unlink(missing_ok=True)
     remove_leftovers(folder)
     outputs = [_write(folder, name, text) for name, text in _files(tokenizer).items()]
     facts = {

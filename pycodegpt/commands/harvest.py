@@ -93,7 +93,9 @@ def status(
 
 @app.command()
 def loopback(
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes any free port.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")
+    ] = 8080,
     folder: Annotated[
         Path | None,
         typer.Option(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from corpus.errors import SidecarError
 from pycodegpt import __version__
 from pycodegpt.__main__ import run
 
@@ -15,7 +16,10 @@ def test_help_names_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(stage in shown for stage in ("harvest", "clean", "train", "eval", "cards"))
 
 
-@pytest.mark.parametrize("arguments", [["harvst"], ["harvest", "run", "--nope"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [["harvst"], ["harvest", "run", "--nope"], ["harvest", "loopback", "--port", "65536"], []],
+)
 def test_usage_errors_leave_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -32,6 +36,17 @@ def test_a_recipe_with_a_typo_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err
     assert error.strip().count("\n") == 0
     assert "harvest.api_ulr: unknown key; did you mean 'api_url'?" in error
+
+
+def test_an_error_of_many_lines_is_shown_as_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SidecarError(Path("s.parquet"), "damaged (bad page\nheader\n); run again")
+
+    monkeypatch.setattr("pycodegpt.session.read_recipe", fail)
+    assert run(["clean", "funnel"]) == 1
+    assert capsys.readouterr().err == "error: s.parquet: damaged (bad page header ); run again\n"
 
 
 def test_importing_the_front_door_is_light() -> None:

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.errors import DiskFullError, ShardError, StaleInputError, TokensError, TrainError
+from corpus.errors import (
+    DiskFullError,
+    FileError,
+    ShardError,
+    StaleInputError,
+    TokensError,
+    TrainError,
+)
 from corpus.events import Event, Notice, Progress
 from corpus.layout import SPLITS, RunFolder
 from corpus.manifest import Manifest, read_manifest
@@ -77,6 +84,13 @@ def test_the_manifest_counts_what_is_there(tiny_run: RunFolder) -> None:
         assert counts["documents"] == len(texts)
         assert counts["tokens"] == len(ids)
         assert counts["bytes"] == sum(len(t.encode()) for t in texts) == token_bytes[ids].sum()
+
+
+def test_a_file_where_the_folder_should_be_is_named(run: RunFolder) -> None:
+    run.tokens.write_text("mine")
+    with pytest.raises(FileError, match="tokens: Not a directory"):
+        packed(run)
+    assert run.tokens.read_text() == "mine"
 
 
 def test_only_finished_files_are_left(tiny_run: RunFolder) -> None:

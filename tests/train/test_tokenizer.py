@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer
 
-from corpus.errors import ManifestError, ShardError, StaleInputError, TokensError, TrainError
+from corpus.errors import (
+    FileError,
+    ManifestError,
+    ShardError,
+    StaleInputError,
+    TokensError,
+    TrainError,
+)
 from corpus.events import Event, Notice, Progress
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest, file_entry, read_manifest, write_manifest
@@ -212,6 +219,14 @@ def test_no_text_at_all_is_an_error(make_run: MakeRun, splits: dict) -> None:
     with pytest.raises(TrainError, match=r"clean/train: no text to train a tokenizer on"):
         train(run)
     assert not run.tokenizer.exists()
+
+
+def test_a_file_where_the_folder_should_be_is_named(make_run: MakeRun) -> None:
+    run = make_run()
+    run.tokenizer.write_text("mine")
+    with pytest.raises(FileError, match="tokenizer: Not a directory"):
+        train(run)
+    assert run.tokenizer.read_text() == "mine"
 
 
 def test_an_unfinished_corpus_is_refused(tmp_path: Path) -> None:
