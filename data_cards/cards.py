@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.events import Notice, Report, silent
-from corpus.files import write_text
+from corpus.files import named_errors, remove_leftovers, write_text
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest, file_entry, write_manifest
 from data_cards.facts import RunFacts, gather
@@ -34,6 +34,8 @@ def write_cards(
     """
     facts = gather(folder)
     scores = read_scores(facts.eval, folder.eval) if facts.eval else None
+    with named_errors(folder.cards):
+        remove_leftovers(folder.cards)
     pictures = _draw(folder.cards, facts, scores)
     values = _values(recipe, facts, scores, seed)
     written = [_write(folder.cards / "dataset_card.md", "dataset_card.md.j2", values)]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from corpus.errors import CheckpointError, FileError
 from corpus.events import Notice, Report, silent
-from corpus.files import ASIDE_SUFFIX, file_digest, fsync, named_errors
+from corpus.files import ASIDE_SUFFIX, file_digest, fsync, named_errors, remove_leftovers
 from corpus.recipe import as_plain, digest
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -187,11 +187,11 @@ def prune_checkpoints(folder: Path, keep: int, step: int) -> None:
 
 
 def remove_half_written(folder: Path) -> int:
-    """Delete what killed savers left behind in `folder`; how many folders that was."""
+    """Delete the folders and files that a kill left half-written in `folder`; how many."""
     leftovers = list(folder.glob(f"step-*{ASIDE_SUFFIX}")) if folder.is_dir() else []
     for leftover in leftovers:
         shutil.rmtree(leftover, ignore_errors=True)
-    return len(leftovers)
+    return len(leftovers) + remove_leftovers(folder)
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from corpus.files import atomic_path, named_errors, write_json
+from corpus.files import atomic_path, named_errors, remove_leftovers, write_json
 from corpus.manifest import FILE_NAME as MANIFEST
 from train.checkpoint import MODEL
 from train.model import INIT_STD, LAYER_NORM_EPS, Shape
@@ -26,6 +26,7 @@ def export_model(weights: Path, shape: Shape, tokenizer: Path, folder: Path) -> 
     with named_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
+        remove_leftovers(folder)
     write_json(folder / CONFIG, model_config(shape, special))
     write_json(folder / GENERATION, {"_from_model_config": True, **special})
     copied = [(weights, folder / MODEL)]

@@ -77,9 +77,12 @@ def test_every_output_is_in_the_manifest_and_equal_when_made_again(scored: RunFo
     assert {e.path for e in first.outputs} == {
         "dataset_card.md", "model_card.md", "report.html", "funnel.png", "loss.png", "scores.png",
     }  # fmt: skip
+    left = scored.cards / "report.html.123.aside"  # by a run that was killed
+    left.touch()
     assert write(scored) == first == read_manifest(scored.cards, "cards")
     for name in ("funnel.png", "loss.png", "scores.png"):
         assert (scored.cards / name).read_bytes().startswith(PNG)
+    assert not left.exists()
 
 
 def test_without_a_model_there_is_a_dataset_card_and_a_word_about_it(cleaned: RunFolder) -> None:

@@ -186,7 +186,8 @@ def test_half_written_ones_are_not_checkpoints(tmp_path: Path) -> None:
     path = save(tmp_path)
     shutil.copytree(path, tmp_path / "step-00000020.123.aside")
     assert list_checkpoints(tmp_path) == [path]
-    assert remove_half_written(tmp_path) == 1
+    (tmp_path / "metrics.jsonl.123.aside").touch()
+    assert remove_half_written(tmp_path) == 2
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -19,7 +19,7 @@ def export(run: RunFolder, folder: Path, layers: int = 3) -> GPTNeo:
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(weight.numel()))
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_tensors(folder / "weights", model_tensors(model))
     export_model(folder / "weights", shape, run.tokenizer, folder / "model")
     return model
@@ -74,6 +74,14 @@ def test_the_old_manifest_goes_before_anything_changes(tiny_run, tmp_path: Path)
     with pytest.raises(FileError, match=MODEL):
         export_model(tmp_path / "missing", shape, tiny_run.tokenizer, folder)
     assert not (folder / "manifest.json").exists()
+
+
+def test_what_a_killed_export_left_aside_goes(tiny_run: RunFolder, tmp_path: Path) -> None:
+    left = tmp_path / "x" / "model" / f"{MODEL}.123.aside"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    export(tiny_run, tmp_path / "x")
+    assert not left.exists()
 
 
 def test_a_folder_without_tokenizer_is_refused(tiny_run: RunFolder, tmp_path: Path) -> None:
