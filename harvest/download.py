@@ -199,6 +199,7 @@ class Downloader:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait([future])
+            future.exception()  # else asyncio complains that nobody looked at it
             raise
 
 

@@ -156,4 +156,5 @@ class Pipeline:
         except asyncio.CancelledError:
             # Leave no thread behind that goes on writing.
             await asyncio.wait([task])
+            task.exception()  # else asyncio complains that nobody looked at it
             raise

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -122,3 +125,34 @@ async def test_redirects_in_a_circle_end(
         outcome = await fetch(hosts, tmp_path, bench)
     assert (outcome.state, outcome.reason) == ("failed", "too_many_redirects")
     assert not list(tmp_path.glob("*.arrow*"))
+
+
+def test_a_thread_that_fails_after_its_task_was_cancelled_fails_in_silence(tmp_path: Path) -> None:
+    """A full disk fails many downloads at once; one of them tells it, in one line."""
+    going, cancelled = threading.Event(), threading.Event()
+    complaints: list[Any] = []
+
+    def work() -> None:
+        going.set()
+        cancelled.wait(10)
+        raise OSError("full")
+
+    async def cancel(executor: ThreadPoolExecutor) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        nobody: Any = None
+        downloader = Downloader(
+            nobody, executor, nobody, api_url="", spools=tmp_path, limits=LIMITS, retries=0
+        )
+        task = asyncio.create_task(downloader._in_thread(work))
+        await asyncio.to_thread(going.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(cancel(executor))
+    assert complaints == []
