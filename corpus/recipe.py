@@ -162,7 +162,7 @@ def _scalar(kind: Any, value: Any, key: str, path: Path | None) -> Any:
     if type(value) is kind:
         return value
     name = getattr(get_origin(kind) or kind, "__name__", str(kind))
-    raise RecipeError(path, key, f"must be a {name}, not {_describe(value)}")
+    raise RecipeError(path, key, f"must be of type {name}, not {_describe(value)}")
 
 
 def _describe(value: Any) -> str:
