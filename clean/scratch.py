@@ -78,12 +78,14 @@ def _named_database_errors(folder: Path) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         problem = f"not enough memory or disk to spill: raise limits.max_memory_bytes ({error})"
         raise FileError(folder, _one_line(problem)) from error
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
+        # A full disk comes as whatever was being tried: an IOException, a failed commit, ...
         if "No space left" in str(error):
-            raise DiskFullError(
-                folder, "no space left on the disk; free some and run again"
-            ) from error
-        raise FileError(folder, _one_line(str(error))) from error
+            problem = "no space left on the disk; free some and run again"
+            raise DiskFullError(folder, problem) from error
+        if isinstance(error, duckdb.IOException):
+            raise FileError(folder, _one_line(str(error))) from error
+        raise
 
 
 def _one_line(text: str) -> str:
