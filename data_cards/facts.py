@@ -38,7 +38,6 @@ class RunFacts:
     harvest: Manifest
     clean: Manifest
     train: Manifest | None
-    tokenizer: Manifest | None
     eval: Manifest | None
 
     @property
@@ -93,7 +92,6 @@ def gather(folder: RunFolder) -> RunFacts:
         harvest=read_manifest(folder.raw, "harvest"),
         clean=read_manifest(folder.clean, "clean"),
         train=_if_finished(folder.model, "train"),
-        tokenizer=_if_finished(folder.tokenizer, "tokenizer"),
         eval=_if_finished(folder.eval, "eval"),
     )
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
+@cache
 def environment() -> Environment:
     """The templates of this package; a value that is missing is an error, not an empty cell."""
     made = Environment(
         loader=PackageLoader("data_cards"),
         undefined=StrictUndefined,
         autoescape=lambda name: bool(name and ".html" in name),
-        trim_blocks=False,
         keep_trailing_newline=True,
     )
     made.filters |= {

@@ -33,6 +33,7 @@ from harvest.policy import (
     spent_delay,
 )
 from harvest.spool import Spool, spool_path
+from harvest.threads import outlast
 
 T = TypeVar("T")
 MAX_FAILED_IN_A_ROW = 25
@@ -193,14 +194,9 @@ class Downloader:
         return Outcome(state="fetched", rows=spool.rows, bytes=spool.bytes, counts=reader.counts)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run it beside the event loop; a cancelled task still waits for the thread's end."""
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            future.exception()  # else asyncio complains that nobody looked at it
-            raise
+        """Run it beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await outlast(loop.run_in_executor(self._executor, work))
 
 
 def _blames_server(reason: str) -> bool:

@@ -19,6 +19,7 @@ from harvest.download import Downloader
 from harvest.frontier import Frontier, Outcome, Repository
 from harvest.lanes import Lanes
 from harvest.recipe import HarvestRecipe
+from harvest.threads import outlast
 
 _READ_BUFFER_BYTES = 1 << 18
 
@@ -150,11 +151,4 @@ class Pipeline:
 
     async def _in_thread(self, shard: int, members: list[Repository]) -> Finished:
         work = asyncio.to_thread(assemble, self._raw, self._spools, shard, members)
-        task = asyncio.ensure_future(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            # Leave no thread behind that goes on writing.
-            await asyncio.wait([task])
-            task.exception()  # else asyncio complains that nobody looked at it
-            raise
+        return await outlast(asyncio.ensure_future(work))

@@ -21,7 +21,6 @@ from harvest.windows import Reading, Window
 
 # found -> left_out | opted_out | pending -> fetched -> done, or one of the last four.
 FINAL = ("done", "gone", "blocked", "empty", "failed", "opted_out")
-SETTLED = ("fetched", *FINAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,20 +22,13 @@ PIPE_INTERVAL_S = 10.0
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Report]:
+def progress() -> Iterator[Report]:
     """A reporter that draws events as suits standard error."""
-    if quiet:
-        yield _warnings_only
-    elif sys.stderr.isatty():
+    if sys.stderr.isatty():
         with TerminalBars(Console(stderr=True)) as bars:
             yield bars.report
     else:
         yield PlainLines(lambda line: print(line, file=sys.stderr, flush=True)).report
-
-
-def _warnings_only(event: Event) -> None:
-    if isinstance(event, Notice) and event.warning:
-        print(f"warning: {event.text}", file=sys.stderr, flush=True)
 
 
 class PlainLines:

@@ -45,8 +45,6 @@ _EXTENSIONS = {
 _LANGUAGE_OF = {suffix: name for name, suffixes in _EXTENSIONS.items() for suffix in suffixes}
 _FILE_NAMES = {"CMakeLists.txt": "CMake", "Dockerfile": "Dockerfile", "Makefile": "Makefile"}
 
-LANGUAGES = frozenset(_EXTENSIONS) | frozenset(_FILE_NAMES.values())
-
 
 def language_bytes(files: Iterable[tuple[str, int]]) -> dict[str, int]:
     """Bytes by language of (path, size) pairs, largest first, ties by name."""
