@@ -17,13 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clean import dedup, verdicts, write
-from clean.account import describe
-from clean.funnel import FunnelStep, funnel, tally
-from clean.parameters import SignalParameters
+from clean.ask.funnel import FunnelStep, funnel, tally
+from clean.dedup import stage as dedup
 from clean.recipe import CleanRecipe
-from clean.rules import Rule, active_rules
-from clean.signals import run_signals, signal_stages
+from clean.rules import verdicts
+from clean.rules.rule import Rule, active_rules
+from clean.signals.measure import run_signals
+from clean.signals.parameters import SignalParameters
+from clean.signals.stages import signal_stages
+from clean.write import stage as write
+from clean.write.account import describe
 from corpus.engine import Engine
 from corpus.engine.pool import Limits, LocalPool
 from corpus.errors import ManifestError, ShardError, SidecarError, StaleInputError, UsageError

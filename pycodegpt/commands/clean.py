@@ -19,10 +19,10 @@ from pycodegpt.session import (
 from pycodegpt.terminal import quantity
 
 if TYPE_CHECKING:
-    from clean.explain import Explanation, Place
-    from clean.funnel import FunnelStep
+    from clean.ask.explain import Explanation, Place
+    from clean.ask.funnel import FunnelStep
+    from clean.ask.sample import Sample
     from clean.run import CleanSummary
-    from clean.sample import Sample
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -108,8 +108,8 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Why a file was kept or dropped: each failed rule with the measured value and the limit."""
-    from clean.explain import explain as explain_place
-    from clean.explain import find
+    from clean.ask.explain import explain as explain_place
+    from clean.ask.explain import find
 
     with open_session(recipe, overrides) as session:
         places, count = find(session.folder, query)
@@ -156,7 +156,7 @@ def funnel(
     as_json: JsonOption = False,
 ) -> None:
     """Files and bytes after each rule, beside the funnel that PyCodeGPT published."""
-    from clean.funnel import PUBLISHED
+    from clean.ask.funnel import PUBLISHED
     from clean.run import current_funnel
 
     with open_session(recipe, overrides) as session:
@@ -205,7 +205,7 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Show real files that a rule drops."""
-    from clean.sample import sample as choose
+    from clean.ask.sample import sample as choose
 
     with open_session(recipe, overrides) as session:
         seed = session.recipe.seed if seed is None else seed

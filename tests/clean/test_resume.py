@@ -11,7 +11,7 @@ import pytest
 
 from clean.recipe import CleanRecipe, DedupRecipe, SplitRecipe, WriteRecipe
 from clean.run import run_clean
-from clean.write import next_folder, old_folder, restore, swap
+from clean.write.stage import next_folder, old_folder, restore, swap
 from corpus.files import ASIDE_SUFFIX
 from corpus.layout import RunFolder
 from corpus.manifest import FILE_NAME

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from clean import write
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe, SplitRecipe
-from clean.rules import active_rules
+from clean.rules.rule import active_rules
 from clean.run import STAGES, current_funnel, dependents, run_clean
+from clean.write import stage as write
 from corpus.errors import (
     DiskFullError,
     ManifestError,

@@ -16,10 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from clean.decode import decode
-from clean.parameters import SignalParameters
-from clean.rewrite import rewrite
-from clean.signals import Document, run_signals, signal_stages
+from clean.edits.rewrite import rewrite
+from clean.signals.decode import decode
+from clean.signals.document import Document
+from clean.signals.measure import run_signals
+from clean.signals.parameters import SignalParameters
+from clean.signals.stages import signal_stages
 from corpus.engine.pool import Limits, LocalPool
 from corpus.schema import DOCUMENT, git_blob_id
 from corpus.shards import Shard, open_shard, write_shard

@@ -1,0 +1,1 @@
+"""Duplicates: exact and near, found once, elected anew whenever a rule changes."""

@@ -1,0 +1,1 @@
+"""Signals: what is measured of every file, once; one module a stage."""

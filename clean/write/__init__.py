@@ -1,0 +1,1 @@
+"""The cleaned corpus: split, shuffled, in shards, with its manifest."""

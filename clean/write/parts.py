@@ -1,0 +1,166 @@
+"""The kept documents of one raw shard, rewritten and cut up by the shard that they go to.
+
+A part is a Parquet file with one row group a bucket, a bucket being a cleaned shard to be. The
+parts are what makes shuffling a corpus of any size a matter of one bucket's memory, and what a
+killed run leaves for the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clean.edits.rewrite import Rewritten, rewrite
+from clean.recipe import WriteRecipe
+from clean.selection import Selection
+from clean.signals.decode import decode
+from corpus.engine import Done, Engine, Guard, Lost, Unit
+from corpus.files import atomic_path
+from corpus.schema import CLEANED
+from corpus.shards import Shard, read_rows
+
+_COPIED = ("repo_id", "repo", "commit", "path", "blob_id", "license", "stars")
+_NOTES_KEY = b"pycodegpt.part"
+SCHEMA = pa.schema([*CLEANED, pa.field("order", pa.uint64(), nullable=False)])
+_REWRITTEN = pa.schema([*CLEANED, pa.field("edits", pa.list_(pa.string()), nullable=False)])
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteWork:
+    """Worker side: the selected rows of a unit as cleaned documents."""
+
+    selection: Selection
+    recipe: WriteRecipe
+    guess_encoding: bool
+
+    def __call__(self, unit: Unit, guard: Guard) -> pa.Table:
+        """One row a selected row: the columns of CLEANED, and the edits that were made."""
+        rows = self.selection.of_unit(unit)
+        table = read_rows(unit.shard, unit.start, unit.stop, ["content", *_COPIED])
+        table = table.take(pa.array([row - unit.start for row in rows], pa.int64()))
+        rewritten = []
+        for row, content in zip(rows, table.column("content"), strict=True):
+            guard.enter(row)
+            rewritten.append(self._rewritten(content.as_py()))
+        columns = {name: table.column(name) for name in _COPIED}
+        columns["text"] = pa.array([document.text for document in rewritten], pa.string())
+        columns["source_shard"] = pa.array([unit.shard.name] * len(rows), pa.string())
+        columns["source_row"] = pa.array(rows, pa.int64())
+        edits = pa.array([list(document.edits) for document in rewritten], pa.list_(pa.string()))
+        columns["edits"] = edits
+        return pa.table(columns).select(_REWRITTEN.names).cast(_REWRITTEN)
+
+    def _rewritten(self, content: bytes) -> Rewritten:
+        text = decode(content, guess=self.guess_encoding).text
+        assert text is not None, "a file that is no text passed the rules"
+        return rewrite(
+            text,
+            header=self.recipe.strip_license_header,
+            junk_comments=self.recipe.strip_junk_comments,
+        )
+
+
+def rewritten_shards(
+    shards: Sequence[Shard], work: RewriteWork, engine: Engine
+) -> Iterator[tuple[Shard, pa.Table, list[Lost]]]:
+    """Each shard's rewritten documents and the rows that were lost, as soon as all are in.
+
+    A shard without a selected row comes with an empty table.
+    """
+    waiting: dict[str, _Gathering] = {}
+    for shard in shards:
+        rows = sum(unit.stop - unit.start for unit in work.selection.units(shard))
+        if rows:
+            waiting[shard.name] = _Gathering(shard, rows, [], [])
+        else:
+            yield shard, _REWRITTEN.empty_table(), []
+    selected = [gathering.shard for gathering in waiting.values()]
+    units = (unit for shard in selected for unit in work.selection.units(shard))
+    for outcome in engine.run(work, units):
+        name = outcome.unit.shard.name
+        if waiting[name].take(outcome):
+            gathering = waiting.pop(name)
+            yield gathering.shard, gathering.table(), gathering.lost
+
+
+@dataclass(slots=True)
+class _Gathering:
+    shard: Shard
+    rows_left: int
+    tables: list[pa.Table]
+    lost: list[Lost]
+
+    def take(self, outcome: Done[pa.Table] | Lost) -> bool:
+        """Take in one outcome; whether it was the last."""
+        if isinstance(outcome, Lost):
+            self.lost.append(outcome)
+        else:
+            self.tables.append(outcome.value)
+        self.rows_left -= outcome.unit.stop - outcome.unit.start
+        return self.rows_left == 0
+
+    def table(self) -> pa.Table:
+        return pa.concat_tables([_REWRITTEN.empty_table(), *self.tables]).sort_by("source_row")
+
+
+def write_part(
+    path: Path, table: pa.Table, buckets: np.ndarray, order: np.ndarray, lost: Iterable[Lost]
+) -> None:
+    """Write a part; `buckets` and `order` say where each row of `table` goes.
+
+    Raises DiskFullError or FileError naming `path`.
+    """
+    edits = Counter(edit for row in table.column("edits").to_pylist() for edit in row)
+    by_bucket = np.argsort(buckets, kind="stable")
+    table = table.drop_columns("edits").append_column("order", pa.array(order))
+    table = table.cast(SCHEMA).take(pa.array(by_bucket))
+    present, starts = np.unique(buckets[by_bucket], return_index=True)
+    notes = {
+        "buckets": present.tolist(),
+        "edits": dict(sorted(edits.items())),
+        "lost": [_described(loss) for loss in lost],
+    }
+    with atomic_path(path) as aside, pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+        for start, stop in pairwise([*starts.tolist(), len(buckets)]):
+            # One row group a call, so that the n-th group is the n-th bucket.
+            writer.write_table(table.slice(start, stop - start), row_group_size=stop - start)
+        writer.add_key_value_metadata({_NOTES_KEY: json.dumps(notes).encode()})
+
+
+def _described(loss: Lost) -> dict[str, Any]:
+    return {
+        "shard": loss.unit.shard.name,
+        "row": loss.unit.start,
+        "reason": loss.reason,
+        "detail": loss.detail,
+        "stage": "write",
+    }
+
+
+def part_notes(path: Path) -> dict[str, Any]:
+    """What happened while a part was made: `edits` by name, and the `lost` rows."""
+    notes: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[_NOTES_KEY])
+    return notes
+
+
+def read_bucket(paths: Iterable[Path], bucket: int) -> pa.Table:
+    """A bucket's documents from all parts, in the shuffled order, as CLEANED."""
+    tables = [SCHEMA.empty_table()]
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            present = json.loads(file.metadata.metadata[_NOTES_KEY])["buckets"]
+            if bucket in present:
+                tables.append(file.read_row_group(present.index(bucket)))
+    table = pa.concat_tables(tables)
+    # Two keys are never the same within a shard, and hardly ever across shards.
+    order = [("order", "ascending"), ("source_shard", "ascending"), ("source_row", "ascending")]
+    return table.sort_by(order).select(CLEANED.names)

@@ -1,0 +1,177 @@
+import dataclasses
+from itertools import pairwise
+
+import pytest
+
+from clean.ask.explain import explain, find
+from clean.ask.funnel import PUBLISHED
+from clean.ask.sample import sample
+from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe
+from clean.run import current_funnel, run_clean
+from corpus.errors import StaleInputError, UsageError
+from corpus.layout import RunFolder
+from corpus.schema import git_blob_id
+
+NEAR = CleanRecipe(dedup=DedupRecipe(near=True))
+
+
+@pytest.fixture
+def folder(tmp_path, write_raw, good_code, engine) -> RunFolder:
+    best = good_code(1)
+    documents = [
+        {"content": best, "path": "pkg/best.py", "repo_id": 1, "stars": 9},
+        {"content": best.replace("result = 0", "result = 1"), "path": "pkg/near.py", "repo_id": 2},
+        {"content": best, "path": "pkg/copy.py", "repo_id": 2},
+        {"content": "print 'x'\n", "path": "pkg/old.py", "repo_id": 3},
+        {"content": f"x = '{'y' * 2000}'\n", "path": "pkg/setup.py", "repo_id": 3},
+        {"content": b"\x1f\x8b\x08\x00", "path": "pkg/zip.py", "repo_id": 3},
+        {"content": good_code(5), "path": "other/setup.py", "repo_id": 4},
+        {"content": good_code(6), "path": "other/setup.py", "repo_id": 5},
+    ]
+    write_raw(tmp_path / "raw", documents, shards=3)
+    run_clean(RunFolder(tmp_path), NEAR, seed=1, engine=engine)
+    return RunFolder(tmp_path)
+
+
+def only(folder: RunFolder, query: str, recipe: CleanRecipe = NEAR):
+    (place,), count = find(folder, query)
+    assert count == 1
+    return explain(folder, recipe, 1, place)
+
+
+def test_a_kept_document_says_where_it_went(folder):
+    found = only(folder, "pkg/best.py")
+    assert (found.kept, found.failures, found.duplicate) == (True, (), None)
+    assert found.place.name == f"owner/repo1@{1:040x}:pkg/best.py"
+    assert found.split in {"train", "validation", "test"}
+    split = folder.clean / found.split / "shard-00000.parquet"
+    assert split.is_file()
+
+
+def test_every_failed_rule_is_told_with_value_and_limit(folder):
+    found = only(folder, "pkg/setup.py")
+    assert not found.kept
+    told = {f.rule: (f.reason, f.measured, f.limit) for f in found.failures}
+    assert told == {
+        "min_code_lines": ("few_lines", "1", "at least 5"),
+        "max_mean_line": ("long_mean_line", "2006", "at most 100.0"),
+        "max_longest_line": ("long_line", "2006", "at most 1000"),
+        "drop_names": ("file_name", "pkg/setup.py", "not __init__.py, setup.py, *_pb2.py"),
+        "min_keywords": ("few_keywords", "0", "at least 3"),
+    }
+
+
+def test_a_syntax_error_comes_with_what_the_parser_said(folder):
+    (failure,) = (f for f in only(folder, "pkg/old.py").failures if f.rule == "require_syntax")
+    assert failure.reason == "python2"
+    assert failure.detail
+
+
+def test_what_is_no_text_says_so(folder):
+    failures = only(folder, "pkg/zip.py").failures
+    assert [(f.rule, f.reason) for f in failures] == [("decodable", "binary")]
+
+
+def test_a_duplicate_names_its_survivor_and_similarity(folder):
+    copy = only(folder, "pkg/copy.py").duplicate
+    assert (copy.reason, copy.similarity) == ("exact_duplicate", 1.0)
+    near = only(folder, "pkg/near.py").duplicate
+    assert near.reason == "near_duplicate"
+    assert 0.7 <= near.similarity < 1
+    for duplicate in (copy, near):
+        assert duplicate.survivor.name.endswith("owner/repo1@" + f"{1:040x}" + ":pkg/best.py")
+
+
+def test_the_rules_are_those_of_the_recipe_at_hand(folder):
+    rules = dataclasses.replace(NEAR.rules, min_code_lines=1000)
+    found = only(folder, "pkg/best.py", dataclasses.replace(NEAR, rules=rules))
+    assert [failure.reason for failure in found.failures] == ["few_lines"]
+
+
+def test_a_document_is_found_by_each_of_its_names(folder, good_code):
+    blob = git_blob_id(good_code(5).encode())
+    repo4 = f"owner/repo4@{4:040x}:other/setup.py"
+    for query in ("owner/repo4:other/setup.py", repo4, "owner/repo4@0000:other/setup.py", blob):
+        places, count = find(folder, query)
+        assert ([place.name for place in places], count) == ([repo4], 1)
+    assert find(folder, blob[:12])[0] == find(folder, blob)[0]
+
+
+def test_a_name_that_several_documents_have_lists_them(folder):
+    places, count = find(folder, "other/setup.py")
+    assert (len(places), count) == (2, 2)
+    assert len({place.name for place in places}) == 2
+    # Only if no document has the whole name, parts of names count.
+    places, count = find(folder, "setup", most=2)
+    assert (len(places), count) == (2, 3)
+
+
+def test_an_unknown_name_is_a_usage_error(folder):
+    with pytest.raises(UsageError, match=r"no document matches 'nowhere\.py', of 8"):
+        find(folder, "nowhere.py")
+
+
+def test_without_a_run_there_is_nothing_to_explain(tmp_path, write_raw, good_code):
+    write_raw(tmp_path / "raw", [{"content": good_code(1), "path": "a.py"}])
+    (place,), _ = find(RunFolder(tmp_path), "a.py")
+    with pytest.raises(StaleInputError, match="clean run"):
+        explain(RunFolder(tmp_path), NEAR, 1, place)
+    with pytest.raises(StaleInputError, match="clean run"):
+        sample(RunFolder(tmp_path), "kept", 1, seed=1)
+
+
+def test_the_funnel_adds_up(folder):
+    steps = {step.step: step for step in current_funnel(folder, NEAR)}
+    assert steps["raw"].files == 8
+    assert steps["decodable"].reasons == {"binary": 1}
+    assert steps["min_code_lines"].reasons == {"few_lines": 2}
+    assert steps["drop_names"].dropped_files == 2
+    assert steps["exact_duplicate"].dropped_files == 1
+    assert steps["near_duplicate"].dropped_files == 1
+    assert steps["written"].files == 1
+    for before, after in pairwise(current_funnel(folder, NEAR)[:-1]):
+        assert after.files == before.files - after.dropped_files
+        assert after.bytes == before.bytes - after.dropped_bytes
+        assert sum(after.reasons.values()) == after.dropped_files
+
+
+def test_the_published_funnel_is_pycodegpts():
+    shares = [
+        PUBLISHED["kept_files"] / PUBLISHED["raw_files"],
+        PUBLISHED["kept_bytes"] / PUBLISHED["raw_bytes"],
+    ]
+    assert [round(share, 3) for share in shares] == [0.215, 0.291]
+
+
+def test_samples_are_real_documents_of_an_outcome(folder, good_code):
+    (old, zipped), total = sample(folder, "min_code_lines", 5, seed=1)
+    assert total == 2
+    assert {old.reason, zipped.reason} == {"few_lines"}
+    (binary,), _ = sample(folder, "binary", 5, seed=1)
+    assert binary.name.endswith(":pkg/zip.py")
+    assert "\ufffd" in binary.text
+    (kept,), total = sample(folder, "kept", 5, seed=1)
+    assert (kept.text, total) == (good_code(1), 1)
+
+
+def test_a_sample_is_chosen_by_its_seed(folder):
+    def one(seed: int) -> str:
+        (found,), total = sample(folder, "file_name", 1, seed=seed)
+        assert total == 2
+        return found.name
+
+    assert one(1) == one(1)
+    assert len({one(seed) for seed in range(10)}) == 2
+
+
+def test_an_unknown_reason_names_the_nearest(folder):
+    with pytest.raises(UsageError, match="no document was 'few_line'; did you mean 'few_lines'"):
+        sample(folder, "few_line", 1, seed=1)
+
+
+def test_a_rule_that_is_off_is_not_in_the_funnel(folder, engine):
+    recipe = CleanRecipe(rules=RulesRecipe(drop_names=()), dedup=NEAR.dedup)
+    run_clean(folder, recipe, seed=1, engine=engine)
+    steps = [step.step for step in current_funnel(folder, recipe)]
+    assert "drop_names" not in steps
+    assert "min_code_lines" in steps
