@@ -20,7 +20,7 @@ from clean.signals.fingerprint import (
     token_hashes,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CODE = "def area(r):  # a remark\n    return 3.14 * r ** 2\n"
 
 

@@ -25,7 +25,7 @@ from corpus.schema import DOCUMENT, git_blob_id
 from corpus.shards import Shard, list_shards, open_shard, write_shard
 from corpus.sidecars import read_sidecar, sidecar_path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = b"# Licensed under the Apache License, Version 2.0\ndef f(x):\n    return x + 1\n"
 STAGES = signal_stages(SignalParameters())
 
