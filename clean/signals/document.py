@@ -25,6 +25,16 @@ class Document:
     path: str
     repo_license: str | None
 
+    @property
+    def text(self) -> str | None:
+        """The decoded text; None if the file is no text."""
+        return self.decoded.text
+
+    @property
+    def is_python(self) -> bool:
+        """Whether this is a Python file; the harvest also keeps licence files."""
+        return self.path.endswith(".py")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalStage:

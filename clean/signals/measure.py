@@ -43,7 +43,8 @@ def measure_unit(stages: Sequence[SignalStage], unit: Unit, guard: Guard) -> pa.
         document = Document(content, decode(content, guess=guess), path, repo_license)
         merged: dict[str, Any] = {}
         for stage in stages:
-            merged.update(stage.measure(document))
+            if document.is_python:
+                merged.update(stage.measure(document))
         measured.append(merged)
     return pa.Table.from_pylist(measured, schema=_joint_schema(stages))
 
