@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from clean.compiled.marks import mark
 from clean.signals.decode import Decoded
 from corpus.recipe import digest
 from corpus.shards import Shard
 from corpus.sidecars import Stamp
 
 Row = Mapping[str, Any]  # by column; a column that is left out is null
+Bytes = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """One file as the stages see it. `decoded.text` is None if the file is no text."""
+    """One file as the stages see it. `decoded.text` is None if the file is no text.
+
+    What several stages need is computed when the first of them asks for it.
+    """
 
     content: bytes
     decoded: Decoded
@@ -35,6 +43,28 @@ class Document:
         """Whether this is a Python file; the harvest also keeps licence files."""
         return self.path.endswith(".py")
 
+    @cached_property
+    def data(self) -> Bytes:
+        """The text in UTF-8, (bytes,); empty if the file is no text."""
+        return utf8(self.text or "")
+
+    @cached_property
+    def marks(self) -> Bytes:
+        """What each of `data` belongs to, (bytes,): see `clean.compiled.marks`."""
+        return marks_of(self.data)
+
+
+def utf8(text: str) -> Bytes:
+    """A text's bytes, lone surrogates too."""
+    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+
+
+def marks_of(data: Bytes) -> Bytes:
+    """CODE, STRING, COMMENT or JUNK of every byte."""
+    marks = np.empty(len(data), np.uint8)
+    mark(data, marks)
+    return marks
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalStage:
@@ -47,8 +77,14 @@ class SignalStage:
     schema: pa.Schema
     measure: Callable[[Document], Row]
     lost: Callable[[str], Row]  # the row of a file that the engine lost, by its reason
+    every_path: bool = False  # else only Python files are measured, and other rows are null
 
     def stamp(self, shard: Shard) -> Stamp:
         """What a current sidecar of `shard` carries."""
         parameters = {**self.parameters, "guess_encoding": self.guess_encoding}
         return Stamp(self.name, self.version, digest(parameters), shard.digest)
+
+
+def no_row(_: str) -> Row:
+    """The row of a lost file for a stage that has nothing to say about the loss."""
+    return {}

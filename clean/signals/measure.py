@@ -26,25 +26,27 @@ from corpus.sidecars import is_current, sidecar_path, write_sidecar
 
 R = TypeVar("R")
 
+_COLUMNS = ("content", "path", "license", "repo_id")
 # Shards with lost rows wait in memory for their second pass; so many of them may wait at once.
 _MAX_WAITING = 8
 
 
 def measure_unit(stages: Sequence[SignalStage], unit: Unit, guard: Guard) -> pa.Table:
     """The columns of all `stages` for a unit's rows: the work that an engine runs."""
-    rows = read_rows(unit.shard, unit.start, unit.stop, ["content", "path", "license"])
+    rows = read_rows(unit.shard, unit.start, unit.stop, _COLUMNS)
     guess = stages[0].guess_encoding
     assert all(stage.guess_encoding == guess for stage in stages)
+    measures = [stage.measure_in(unit) for stage in stages]
     measured: list[dict[str, Any]] = []
-    columns = (rows["content"], rows["path"], rows["license"])
+    columns = [rows[name] for name in _COLUMNS]
     for row, values in enumerate(zip(*columns, strict=True), unit.start):
         guard.enter(row)
-        content, path, repo_license = (value.as_py() for value in values)
-        document = Document(content, decode(content, guess=guess), path, repo_license)
+        content, path, repo_license, repo_id = (value.as_py() for value in values)
+        document = Document(content, decode(content, guess=guess), path, repo_license, repo_id)
         merged: dict[str, Any] = {}
-        for stage in stages:
+        for measure in measures:
             if document.is_python:
-                merged.update(stage.measure(document))
+                merged.update(measure(document))
         measured.append(merged)
     return pa.Table.from_pylist(measured, schema=_joint_schema(stages))
 
