@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from clean.compiled.marks import mark
 from clean.signals.decode import Decoded
+from corpus.engine import Unit
 from corpus.recipe import digest
 from corpus.shards import Shard
 from corpus.sidecars import Stamp
@@ -32,6 +33,7 @@ class Document:
     decoded: Decoded
     path: str
     repo_license: str | None
+    repo_id: int = 0
 
     @property
     def text(self) -> str | None:
@@ -66,6 +68,9 @@ def marks_of(data: Bytes) -> Bytes:
     return marks
 
 
+Measure = Callable[[Document], Row]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalStage:
     """What is measured together, kept in one sidecar and rerun on its own."""
@@ -75,9 +80,18 @@ class SignalStage:
     parameters: Mapping[str, Any]  # whatever the results depend on beside the content
     guess_encoding: bool
     schema: pa.Schema
-    measure: Callable[[Document], Row]
+    measure: Measure
     lost: Callable[[str], Row]  # the row of a file that the engine lost, by its reason
-    every_path: bool = False  # else only Python files are measured, and other rows are null
+    # For a stage that looks at more than the document: its `measure` for the documents of a unit.
+    of_unit: Callable[[Unit], Measure] | None = None
+
+    def measure_in(self, unit: Unit) -> Measure:
+        """What measures the documents of `unit`."""
+        return self.measure if self.of_unit is None else self.of_unit(unit)
+
+    def measure_in(self, unit: Unit) -> Measure:
+        """What measures the documents of `unit`."""
+        return self.within(unit) if self.within else self.measure
 
     def stamp(self, shard: Shard) -> Stamp:
         """What a current sidecar of `shard` carries."""
