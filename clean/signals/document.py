@@ -89,10 +89,6 @@ class SignalStage:
         """What measures the documents of `unit`."""
         return self.measure if self.of_unit is None else self.of_unit(unit)
 
-    def measure_in(self, unit: Unit) -> Measure:
-        """What measures the documents of `unit`."""
-        return self.within(unit) if self.within else self.measure
-
     def stamp(self, shard: Shard) -> Stamp:
         """What a current sidecar of `shard` carries."""
         parameters = {**self.parameters, "guess_encoding": self.guess_encoding}
