@@ -11,7 +11,7 @@ has to prove the edit (`clean.edits.rewrite`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _STRINGS = (
@@ -53,6 +53,11 @@ def without(text: str, comments: Iterable[Comment]) -> str:
         position = comment.stop
     kept.append(text[position:])
     return "".join(kept)
+
+
+def strings_and_comments(text: str) -> Iterator[tuple[int, int]]:
+    """(start, stop) of every string, quotes and no prefix, and of every comment, in order."""
+    return (match.span() for match in _STRING_OR_COMMENT.finditer(text))
 
 
 def bare_code(text: str) -> str:
