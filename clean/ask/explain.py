@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from clean.dedup.stage import STAGE as DEDUP
 from clean.recipe import CleanRecipe
-from clean.rules.rule import Rule, active_rules
+from clean.rules.catalog import active_rules
+from clean.rules.rule import Rule
 from clean.rules.verdicts import measurements
 from clean.run import input_shards
 from clean.write.split import Cuts, shares, split_of
@@ -130,7 +131,7 @@ def explain(folder: RunFolder, recipe: CleanRecipe, seed: int, place: Place) -> 
     """
     shards = {shard.name: shard for shard in input_shards(folder.raw)}
     shard = shards[place.shard]
-    rules = active_rules(recipe.rules)
+    rules = active_rules(recipe.rules, seed=seed)
     try:
         table = measurements(shard, folder.sidecars, rules).slice(place.row, 1)
         duplicate = _duplicate(shards, folder.sidecars, place)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clean.rules.rule import SHARD, Rule
 from corpus.errors import SidecarError
@@ -32,32 +33,44 @@ def decide(table: pa.Table, rules: Sequence[Rule]) -> pa.Table:
         return pa.Table.from_pydict(
             {"rule": [None] * rows, "reason": [None] * rows, "failed": [[]] * rows}, SCHEMA
         )
-    reasons = [rule.reasons(table) for rule in rules]
-    rejected = np.stack([_valid(reason) for reason in reasons], axis=1)  # (rows, rules)
-    row, rule = np.nonzero(rejected)
-    every_reason = pa.concat_arrays(reasons).take(pa.array(rule * rows + row))
+    rejected = np.stack([_mask(rule.rejects(table)) for rule in rules], axis=1)  # (rows, rules)
+    row, which = np.nonzero(rejected)
+    reasons = _reasons(table, rules, row, which)
     offsets = np.concatenate([[0], np.cumsum(rejected.sum(axis=1))]).astype(np.int32)
     # The first failure of a row that has any: where its run of failures starts.
     first = pa.array(offsets[:-1], mask=~rejected.any(axis=1))
-    names = pa.array([rule.name for rule in rules]).take(pa.array(rule))
+    names = pa.array([rule.name for rule in rules]).take(pa.array(which))
     return pa.table(
         [
             names.take(first),
-            every_reason.take(first),
-            pa.ListArray.from_arrays(pa.array(offsets), every_reason),
+            reasons.take(first),
+            pa.ListArray.from_arrays(pa.array(offsets), reasons),
         ],
         schema=SCHEMA,
     )
 
 
-def _valid(array: pa.Array) -> np.ndarray:
-    mask: np.ndarray = array.is_valid().to_numpy(zero_copy_only=False)
+def _reasons(
+    table: pa.Table, rules: Sequence[Rule], row: np.ndarray, which: np.ndarray
+) -> pa.StringArray:
+    """Why rule `which[i]` rejects row `row[i]`, for all of these failures."""
+    reasons = pa.array([rule.reason for rule in rules], pa.string()).take(pa.array(which))
+    for index, rule in enumerate(rules):
+        if rule.reason is None:  # the column says it
+            mine = which == index
+            said = table.column(rule.column).take(pa.array(row[mine])).combine_chunks()
+            reasons = pc.replace_with_mask(reasons, pa.array(mine), said.cast(pa.string()))
+    return reasons
+
+
+def _mask(rejected: pa.BooleanArray) -> np.ndarray:
+    mask: np.ndarray = rejected.to_numpy(zero_copy_only=False)
     return mask
 
 
 def stages_of(rules: Sequence[Rule]) -> tuple[str, ...]:
     """The signal stages that `rules` read, by name."""
-    return tuple(sorted({rule.stage for rule in rules} - {SHARD}))
+    return tuple(sorted({stage for rule in rules for stage, _ in rule.columns} - {SHARD}))
 
 
 def measurements(shard: Shard, sidecars: Path, rules: Sequence[Rule]) -> pa.Table:
@@ -65,9 +78,10 @@ def measurements(shard: Shard, sidecars: Path, rules: Sequence[Rule]) -> pa.Tabl
 
     Raises SidecarError or ShardError naming the file that can't be read.
     """
+    wanted = {place for rule in rules for place in rule.columns}
     parts: dict[str, pa.ChunkedArray] = {}
     for stage in (SHARD, *stages_of(rules)):
-        columns = sorted({rule.column for rule in rules if rule.stage == stage})
+        columns = sorted(column for of_stage, column in wanted if of_stage == stage)
         if not columns:
             continue
         if stage == SHARD:
@@ -91,14 +105,19 @@ def _stamp_digest(path: Path) -> str:
     return stamp.digest
 
 
-def write_verdicts(shard: Shard, sidecars: Path, rules: Sequence[Rule]) -> pa.Table:
-    """Decide on one shard and write its sidecar; the verdicts."""
+def write_verdicts(
+    shard: Shard, sidecars: Path, rules: Sequence[Rule], decisions: Path | None = None
+) -> pa.Table:
+    """Decide on one shard and write its sidecar; the verdicts.
+
+    Signals are read below `sidecars`; the verdicts go below `decisions`, by default the same.
+    """
     verdicts = decide(measurements(shard, sidecars, rules), rules)
-    path = sidecar_path(sidecars, STAGE, shard)
+    path = sidecar_path(decisions or sidecars, STAGE, shard)
     write_sidecar(path, verdicts, verdict_stamp(shard, sidecars, rules), shard.rows)
     return verdicts
 
 
-def read_verdicts(shard: Shard, sidecars: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The verdicts on a shard's rows. Raises SidecarError."""
-    return read_sidecar(sidecar_path(sidecars, STAGE, shard), shard, columns)
+def read_verdicts(shard: Shard, decisions: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The verdicts on a shard's rows, from below `decisions`. Raises SidecarError."""
+    return read_sidecar(sidecar_path(decisions, STAGE, shard), shard, columns)

@@ -160,7 +160,8 @@ def funnel(
     from clean.run import current_funnel
 
     with open_session(recipe, overrides) as session:
-        steps = current_funnel(session.folder, session.recipe.clean)
+        recipe_seed = session.recipe.seed
+        steps = current_funnel(session.folder, session.recipe.clean, seed=recipe_seed)
     result = {"funnel": [asdict(step) for step in steps], "published": PUBLISHED}
     show(result, _funnel_text(steps, PUBLISHED), as_json=as_json)
 
