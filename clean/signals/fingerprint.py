@@ -5,48 +5,120 @@ operators stay, because they are what tells code apart. Comments are left out, s
 licence header does not hide a copy; strings are in. A shingle is `k` consecutive tokens; a file
 with fewer tokens is one shingle, so that different short files never look alike.
 
-Everything is integer arithmetic in NumPy with constants of our own: the same text gives the same
-signature on any machine, Python or NumPy.
+Everything is integer arithmetic with constants of our own: the same text gives the same signature
+on any machine, Python, NumPy or numba.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from clean.signals.comments import find_comments, without
+from clean.compiled import fingerprints
+from clean.signals.document import Bytes, Document, Row, SignalStage, marks_of, no_row, utf8
+from clean.signals.parameters import SignalParameters
 
 Hashes = npt.NDArray[np.uint64]
 Signature = npt.NDArray[np.uint32]
 
 _SEED = 0x5079436F64654750  # of every constant below; changing it makes signatures incomparable
 _BASE = 0x9E3779B97F4A7C15  # odd, hence invertible modulo 2**64
-_BASE_INVERSE = pow(_BASE, -1, 1 << 64)
-_BLOCK = 4096  # shingles against all permutations at a time: a few megabytes
+
+
+def schema(permutations: int) -> pa.Schema:
+    """Digest and signature; both are null where the file is no text."""
+    return pa.schema(
+        [
+            pa.field("content_digest", pa.binary(16)),
+            pa.field("shingles", pa.int32()),  # distinct ones
+            pa.field("signature", pa.binary(4 * permutations)),  # little-endian uint32
+        ]
+    )
+
+
+def stage(parameters: SignalParameters) -> SignalStage:
+    """The fingerprint stage."""
+    told: dict[str, Any] = {
+        "shingle_tokens": parameters.shingle_tokens,
+        "permutations": parameters.permutations,
+    }
+    return SignalStage(
+        name="fingerprint",
+        version=1,
+        parameters=told,
+        guess_encoding=parameters.guess_encoding,
+        schema=schema(parameters.permutations),
+        measure=partial(_row, **told),
+        lost=no_row,
+    )
+
+
+def _row(document: Document, *, shingle_tokens: int, permutations: int) -> Row:
+    if document.text is None:
+        return {}
+    shingles = _shingle_set(document.data, document.marks, shingle_tokens)
+    sketch = signature(shingles, permutations)
+    return {
+        "content_digest": _digest(document.data),
+        "shingles": len(shingles),
+        "signature": sketch.astype("<u4", copy=False).tobytes() if sketch is not None else None,
+    }
 
 
 def content_digest(text: str) -> bytes:
     """16 bytes that say whether two files are equal but for trailing blanks and line ends."""
-    lines = [line.rstrip(" \t\f\v") for line in text.split("\n")]
-    normalised = "\n".join(lines).rstrip("\n")
-    return hashlib.blake2b(normalised.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return _digest(utf8(text))
+
+
+def _digest(data: Bytes) -> bytes:
+    normalised = np.empty(len(data), np.uint8)
+    size = fingerprints.normalise(data, normalised)
+    return hashlib.blake2b(normalised[:size].data, digest_size=16).digest()
 
 
 def shingle_hashes(text: str, shingle_tokens: int = 5) -> Hashes:
     """The distinct shingles of a text as sorted 64-bit hashes: what Jaccard is computed on."""
-    tokens = token_hashes(without(text, find_comments(text)))
-    return np.unique(_shingles(tokens, shingle_tokens))
+    data = utf8(text)
+    return np.sort(_shingle_set(data, marks_of(data), shingle_tokens))
+
+
+def _shingle_set(data: Bytes, marks: Bytes, shingle_tokens: int) -> Hashes:
+    """The distinct shingles in order of appearance: signatures need them in no other."""
+    tokens = _tokens(data, marks)
+    # The position within the shingle counts, and so does the size of a short file's only one.
+    shingles = np.empty(len(tokens), np.uint64)
+    count = fingerprints.shingle_set(tokens, _shingle_factors(shingle_tokens), shingles)
+    return shingles[:count]
+
+
+def token_hashes(text: str) -> Hashes:
+    """A 64-bit hash of every token outside of comments, in order: its bytes' polynomial, mixed."""
+    data = utf8(text)
+    return _tokens(data, marks_of(data))
+
+
+def _tokens(data: Bytes, marks: Bytes) -> Hashes:
+    tokens = np.empty(len(data), np.uint64)
+    count = fingerprints.token_hashes(data, marks, _byte_kinds(), _byte_values(), tokens)
+    return tokens[:count]
 
 
 def jaccard(a: Hashes, b: Hashes) -> float:
     """Exact similarity of two sets of shingles, sorted and unique. Two empty sets are equal."""
     if not len(a) and not len(b):
         return 1.0
-    common = len(np.intersect1d(a, b, assume_unique=True))
+    common = common_count(a, b)
     return common / (len(a) + len(b) - common)
+
+
+def common_count(a: Hashes, b: Hashes) -> int:
+    """How many shingles two sets share, each sorted and unique."""
+    return int(fingerprints.common_count(a, b))
 
 
 def signature(shingles: Hashes, permutations: int = 256) -> Signature | None:
@@ -54,13 +126,8 @@ def signature(shingles: Hashes, permutations: int = 256) -> Signature | None:
     if not len(shingles):
         return None
     factors, offsets = _permutations(permutations)
-    # The shingles are 64-bit hashes already mixed, so half of their bits are as good as all.
-    values = (shingles >> np.uint64(32)).astype(np.uint32)
     least = np.full(permutations, 0xFFFFFFFF, dtype=np.uint32)
-    for start in range(0, len(values), _BLOCK):
-        block = values[None, start : start + _BLOCK] * factors[:, None]  # (permutations, block)
-        block += offsets[:, None]
-        np.minimum(least, block.min(axis=1), out=least)
+    fingerprints.least_values(shingles, factors, offsets, least)
     return least
 
 
@@ -85,58 +152,13 @@ def band_keys(signatures: npt.NDArray[np.uint32], bands: int, rows: int) -> Hash
     return _mix(keys)
 
 
-def token_hashes(text: str) -> Hashes:
-    """A 64-bit hash of every token, in order: a polynomial over its bytes, mixed.
-
-    All tokens come out of one prefix sum; dividing by the power of the base at a token's start
-    makes its hash independent of where it stands.
-    """
-    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
-    starts, stops = _token_bounds(data)
-    if not len(starts):
-        return np.empty(0, dtype=np.uint64)
-    powers, inverses = _powers(len(data))
-    sums = np.zeros(len(data) + 1, dtype=np.uint64)
-    np.cumsum(_byte_values()[data] * powers, out=sums[1:])
-    polynomial = (sums[stops] - sums[starts]) * inverses[starts]
-    return _mix(polynomial ^ (stops - starts).astype(np.uint64))
-
-
-def _token_bounds(data: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], ...]:
-    """Where tokens start and stop, in bytes. Every byte of a longer UTF-8 sequence is a word's."""
-    kind = _byte_kinds()[data]
-    follows = np.empty(len(kind), dtype=np.bool_)
-    follows[:1] = False
-    follows[1:] = (kind[1:] == _WORD) & (kind[:-1] == _WORD)
-    (starts,) = np.nonzero((kind != _BLANK) & ~follows)
-    ends = np.ones(len(kind), dtype=np.bool_)
-    ends[:-1] = ~follows[1:]
-    (last,) = np.nonzero((kind != _BLANK) & ends)
-    return starts, last + 1
-
-
-def _shingles(tokens: Hashes, shingle_tokens: int) -> Hashes:
-    count = len(tokens)
-    if not count:
-        return tokens
-    size = min(count, shingle_tokens)
-    # The position within the shingle counts, and so does the size of a short file's only one.
-    factors = _constants(shingle_tokens, salt=1) | np.uint64(1)
-    total = np.full(count - size + 1, size, dtype=np.uint64)
-    for offset in range(size):
-        total += tokens[offset : count - size + 1 + offset] * factors[offset]
-    return _mix(total)
-
-
-_BLANK, _WORD, _OTHER = 0, 1, 2
-
-
 @cache
-def _byte_kinds() -> npt.NDArray[np.uint8]:
-    kinds = np.full(256, _OTHER, dtype=np.uint8)
-    kinds[list(b" \t\n\r\f\v")] = _BLANK
-    kinds[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")] = _WORD
-    kinds[128:] = _WORD
+def _byte_kinds() -> Bytes:
+    kinds = np.full(256, fingerprints.OTHER, dtype=np.uint8)
+    kinds[list(b" \t\n\r\f\v")] = fingerprints.BLANK
+    letters = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+    kinds[list(letters)] = fingerprints.WORD
+    kinds[128:] = fingerprints.WORD  # every byte of a longer UTF-8 sequence
     return kinds
 
 
@@ -146,29 +168,16 @@ def _byte_values() -> Hashes:
 
 
 @cache
+def _shingle_factors(shingle_tokens: int) -> Hashes:
+    return _constants(shingle_tokens, salt=1) | np.uint64(1)
+
+
+@cache
 def _permutations(count: int) -> tuple[Signature, Signature]:
     """Odd factors and offsets of `count` affine maps modulo 2**32."""
     numbers = _constants(2 * count, salt=4)
     low = (numbers & np.uint64(0xFFFFFFFF)).astype(np.uint32)
     return low[:count] | np.uint32(1), low[count:]
-
-
-_power_tables: list[tuple[Hashes, Hashes]] = []
-
-
-def _powers(length: int) -> tuple[Hashes, Hashes]:
-    """Powers of the base and of its inverse, from a table that grows with the longest file."""
-    if not _power_tables or len(_power_tables[0][0]) < length:
-        size = max(1 << 16, 1 << length.bit_length())
-        _power_tables[:] = [(_powers_of(_BASE, size), _powers_of(_BASE_INVERSE, size))]
-    powers, inverses = _power_tables[0]
-    return powers[:length], inverses[:length]
-
-
-def _powers_of(base: int, count: int) -> Hashes:
-    factors = np.full(count, base, dtype=np.uint64)
-    factors[0] = 1
-    return np.cumprod(factors, dtype=np.uint64)
 
 
 def _constants(count: int, *, salt: int) -> Hashes:

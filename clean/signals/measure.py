@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from clean.compiled.warm import warm
 from clean.signals.decode import decode
 from clean.signals.document import Document, SignalStage
 from corpus.engine import Done, Engine, Guard, Lost, Unit, gather_shards, units_of
@@ -33,6 +34,7 @@ _MAX_WAITING = 8
 
 def measure_unit(stages: Sequence[SignalStage], unit: Unit, guard: Guard) -> pa.Table:
     """The columns of all `stages` for a unit's rows: the work that an engine runs."""
+    warm()  # before the first row's clock runs
     rows = read_rows(unit.shard, unit.start, unit.stop, _COLUMNS)
     guess = stages[0].guess_encoding
     assert all(stage.guess_encoding == guess for stage in stages)
@@ -64,7 +66,8 @@ def run_signals(
 ) -> dict[str, int]:
     """Bring the sidecars of `stages` below `folder` up to date; what was done, counted.
 
-    Counts: `sidecars_current`, `sidecars_written`, `rows_measured`, and `STAGE_lost_REASON`.
+    Counts: `sidecars_current`, `sidecars_written`, of them `STAGE_written`, `rows_measured`, and
+    `STAGE_lost_REASON`.
     Raises ShardError for a damaged shard, DiskFullError or FileError for what can't be written.
     """
     for stage in stages:
@@ -74,6 +77,9 @@ def run_signals(
     counts = Counter(
         sidecars_current=len(shards) * len(stages) - stale, sidecars_written=0, rows_measured=0
     )
+    counts.update({f"{stage.name}_written": 0 for stage in stages})
+    if todo:
+        warm(report)
     progress = _RowProgress(sum(shard.rows for _, group in todo for shard in group), report)
     for chosen, group in todo:
         for measured in _measure_shards(group, chosen, engine, progress):
@@ -81,6 +87,7 @@ def run_signals(
             for stage in chosen:
                 path, table = sidecar_path(folder, stage.name, shard), measured.tables[stage.name]
                 write_sidecar(path, table, stage.stamp(shard), shard.rows)
+                counts[f"{stage.name}_written"] += 1
             counts["sidecars_written"] += len(chosen)
             counts["rows_measured"] += shard.rows
             counts.update(measured.losses)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import platform
 import re
 import warnings
 from collections.abc import Iterator
@@ -15,7 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 from clean.signals.comments import bare_code
+from clean.signals.document import Document, Row, SignalStage
+from clean.signals.parameters import SignalParameters
 
 Reject = Literal[
     "syntax",
@@ -28,7 +33,32 @@ Reject = Literal[
     "html",
     "too_complex",
 ]
+SCHEMA = pa.schema([pa.field("syntax_reject", pa.string()), pa.field("syntax_detail", pa.string())])
 _MAX_DETAIL = 200
+
+
+def stage(parameters: SignalParameters) -> SignalStage:
+    """The syntax stage. Its verdict depends on the interpreter's grammar."""
+    return SignalStage(
+        name="syntax",
+        version=1,
+        parameters={"python": ".".join(platform.python_version_tuple()[:2])},
+        guess_encoding=parameters.guess_encoding,
+        schema=SCHEMA,
+        measure=_row,
+        lost=_lost_row,
+    )
+
+
+def _row(document: Document) -> Row:
+    if document.text is None:
+        return {}
+    verdict = judge_syntax(document.text)
+    return {"syntax_reject": verdict.reject, "syntax_detail": verdict.detail}
+
+
+def _lost_row(reason: str) -> Row:
+    return {"syntax_reject": reason}
 
 
 @dataclass(frozen=True, slots=True)

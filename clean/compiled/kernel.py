@@ -1,0 +1,95 @@
+"""How kernels are compiled, once a machine, and where the machine code is kept.
+
+A kernel states its types and is compiled for these alone, so that no call can set off another
+compilation in the middle of a file. numba keeps machine code on the disk and looks at the
+kernel's own source file to tell whether it is outdated; ours call helpers in other files, so the
+folder is named after the digest of all of them: what is found there is never stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, TypeVar
+
+import numba
+from numba import types
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# A kernel's inputs; an array that may be written to can be passed for one that is only read.
+BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+HASHES = types.Array(types.uint64, 1, "C", readonly=True)
+WORDS = types.Array(types.uint32, 1, "C", readonly=True)
+FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+# What a kernel writes to.
+BYTES_OUT = types.Array(types.uint8, 1, "C")
+HASHES_OUT = types.Array(types.uint64, 1, "C")
+WORDS_OUT = types.Array(types.uint32, 1, "C")
+COUNTS_OUT = types.Array(types.int64, 1, "C")
+
+_config: Any = numba.config  # its values are set at run time
+_HERE = Path(__file__).parent
+
+# Every kernel of the modules that were imported, and the types of its arguments.
+KERNELS: list[tuple[Any, tuple[Any, ...]]] = []
+
+
+def kernel(*arguments: Any) -> Callable[[F], F]:
+    """Compile a function for arguments of these types, when it is first called or warmed."""
+
+    def compiled(function: F) -> F:
+        with _numba_keeping_in(code_folder()):
+            jit: Any = numba.njit(cache=code_folder() is not None, nogil=True)
+            dispatcher = jit(function)
+        KERNELS.append((dispatcher, arguments))
+        return dispatcher
+
+    return compiled
+
+
+def helper(function: F) -> F:
+    """A function that only kernels call: its machine code is a part of theirs."""
+    jit: Any = numba.njit(nogil=True)
+    return jit(function)
+
+
+@cache
+def code_folder() -> Path | None:
+    """Where machine code of these very sources is kept; None if nowhere can be written.
+
+    `NUMBA_CACHE_DIR` says where, else it is beside the sources, else in the user's cache.
+    """
+    sources = hashlib.sha256()
+    for path in sorted(_HERE.glob("*.py")):
+        sources.update(path.read_bytes())
+    stated = _config.CACHE_DIR
+    beside = [_HERE / "__pycache__", Path("~/.cache/pycodegpt").expanduser()]
+    for folder in [Path(stated)] if stated else beside:
+        folder = folder / f"kernels-{sources.hexdigest()[:16]}"
+        if _can_write(folder):
+            return folder
+    return None
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _numba_keeping_in(folder: Path | None) -> Iterator[None]:
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(folder or "")
+    try:
+        yield
+    finally:
+        _config.CACHE_DIR = before
