@@ -1,4 +1,7 @@
-"""A document: one Python file of one repository at one commit, as a row of a raw shard."""
+"""A document: one file of one repository at one commit, as a row of a raw shard.
+
+It is a Python file, or a licence file that speaks for those around it (`corpus.license_files`).
+"""
 
 from __future__ import annotations
 

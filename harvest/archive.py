@@ -1,4 +1,6 @@
-"""From the bytes of a repository's archive to its Python files, nothing unpacked to disk.
+"""From the bytes of a repository's archive to the files to keep, nothing unpacked to disk.
+
+Kept are Python files and, unless told otherwise, licence files.
 
 An archive is hostile input: no path escapes, no link is followed, no size is believed, and
 memory stays at one file and one block whatever arrives.
@@ -11,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from corpus.errors import ArchiveError
+from corpus.license_files import is_license_file
 from harvest.gunzip import DamagedError, Gunzip
 from harvest.tarstream import Member, TarStream
 
 SUFFIX = ".py"
+KEPT, KEPT_LICENSE = "kept", "kept_license"  # what Python and licence files are counted under
 MAX_PATH_BYTES = 4_096
 
 
@@ -23,6 +27,7 @@ class Limits:
     """What an archive may cost."""
 
     max_file_bytes: int
+    max_license_bytes: int | None = None  # of a licence file; None: none is kept
     max_archive_bytes: int
     max_archive_members: int
 
@@ -34,6 +39,11 @@ class SourceFile:
     path: str
     content: bytes
 
+    @property
+    def is_python(self) -> bool:
+        """A Python file, as opposed to a licence file."""
+        return self.path.endswith(SUFFIX)
+
 
 class ArchiveReader:
     """Feed it the download; it yields the files to keep and counts the others by reason."""
@@ -41,7 +51,7 @@ class ArchiveReader:
     def __init__(self, repository: str, commit: str, limits: Limits) -> None:
         self.counts: Counter[str] = Counter()
         self._repository, self._commit = repository, commit
-        self._max_file_bytes = limits.max_file_bytes
+        self._limits = limits
         self._gunzip = Gunzip(limits.max_archive_bytes)
         self._tar = TarStream(self._wanted, limits.max_archive_members)
         self._top: str | None = None
@@ -71,12 +81,15 @@ class ArchiveReader:
         if member.is_folder:
             return
         reason = self._why_not(member)
-        self.counts[reason or "kept"] += 1
-        if reason is None:
-            path = self._inside(member)
-            assert path is not None and member.content is not None
-            self._seen.add(path)
-            yield SourceFile(path, member.content)
+        if reason is not None:
+            self.counts[reason] += 1
+            return
+        path = self._inside(member)
+        assert path is not None and member.content is not None
+        self._seen.add(path)
+        file = SourceFile(path, member.content)
+        self.counts[KEPT if file.is_python else KEPT_LICENSE] += 1
+        yield file
 
     def _wanted(self, member: Member) -> bool:
         return self._why_not(member) is None
@@ -89,11 +102,18 @@ class ArchiveReader:
         path = self._inside(member)
         if path is None:
             return "bad_path"
-        if not path.endswith(SUFFIX):
+        max_bytes = self._max_bytes(path)
+        if max_bytes is None:
             return "not_python"
-        if member.size > self._max_file_bytes:
+        if member.size > max_bytes:
             return "too_large"
         return "duplicate" if path in self._seen else None
+
+    def _max_bytes(self, path: str) -> int | None:
+        """How large a file of this name may be; None for one that is not wanted."""
+        if path.endswith(SUFFIX):
+            return self._limits.max_file_bytes
+        return self._limits.max_license_bytes if is_license_file(path) else None
 
     def _inside(self, member: Member) -> str | None:
         """The path below the archive's one top folder, which its first file names."""

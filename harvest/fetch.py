@@ -13,7 +13,7 @@ import aiohttp
 
 from corpus.events import Progress, Report
 from harvest.api import is_local
-from harvest.archive import Limits
+from harvest.archive import KEPT, Limits
 from harvest.assemble import Finished, assemble, drop_spools, finish
 from harvest.download import Downloader
 from harvest.frontier import Frontier, Outcome, Repository
@@ -39,6 +39,7 @@ def fetch_all(
     """
     limits = Limits(
         max_file_bytes=recipe.max_file_bytes,
+        max_license_bytes=recipe.max_license_bytes if recipe.keep_license_files else None,
         max_archive_bytes=recipe.max_archive_bytes,
         max_archive_members=recipe.max_archive_members,
     )
@@ -134,7 +135,7 @@ class Pipeline:
         self._missing[repository.shard] -= 1
         if not self._missing[repository.shard]:
             self._complete.put_nowait(repository.shard)
-        self._files += outcome.rows
+        self._files += outcome.counts.get(KEPT, 0)
         self._bytes += outcome.bytes
         detail = f"{self._files} files, {self._bytes / 1e6:.0f} MB"
         done = self._total - self._missing.total()

@@ -347,9 +347,9 @@ class Frontier:
         return {row["counted"]: row["n"] for row in rows}
 
     def totals(self) -> tuple[int, int]:
-        """Rows and bytes of what was kept so far."""
-        row = self._one("SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM repositories")
-        return int(row[0]), int(row[1])
+        """Python files kept so far, and their bytes."""
+        row = self._one("SELECT sum(json_extract(counts, '$.kept')), sum(bytes) FROM repositories")
+        return int(row[0] or 0), int(row[1] or 0)
 
     # -- SQLite -------------------------------------------------------------------------------
 

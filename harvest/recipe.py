@@ -21,6 +21,7 @@ _PACE = (
 _AT_LEAST_ONE = (
     "max_repositories",
     "max_file_bytes",
+    "max_license_bytes",
     "max_archive_bytes",
     "max_archive_members",
     "repositories_per_shard",
@@ -53,6 +54,8 @@ class HarvestRecipe:
     opt_out: Path | None = None  # a list of OWNER or OWNER/NAME lines, never asked for
 
     max_file_bytes: int = 1_000_000  # PyCodeGPT: files under 1 MB
+    keep_license_files: bool = True  # LICENSE, COPYING and their like, beside the Python files
+    max_license_bytes: int = 200_000  # of a licence file; GPL-3.0 has 35,149
     max_archive_bytes: int = 2 << 30  # unpacked; more is a bomb or no place for code
     max_archive_members: int = 100_000
 

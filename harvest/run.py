@@ -104,8 +104,8 @@ def _check_same(known: object, recipe: HarvestRecipe, folder: RunFolder) -> None
 
 
 def _say_finished(manifest: Manifest, folder: RunFolder, opt_out: OptOut, report: Report) -> None:
-    rows = sum(entry.rows or 0 for entry in manifest.outputs)
-    text = f"nothing to do: {folder.raw} holds this harvest, {rows} files in "
+    files = manifest.counts.get("files_kept", 0)
+    text = f"nothing to do: {folder.raw} holds this harvest, {files} Python files in "
     report(Notice(f"{text}{len(manifest.outputs)} shards"))
     if len(opt_out.names) != manifest.facts.get("opt_out_entries"):
         text = "the opt-out list changed since this harvest; what it names is in the shards still"

@@ -33,7 +33,8 @@ class Spool:
     """Writes a spool; it takes its name when `commit` is called and is gone otherwise."""
 
     def __init__(self, path: Path, repository: Repository, fetched_at: float) -> None:
-        self.rows = self.bytes = 0
+        self.rows = 0
+        self.bytes = 0  # of Python files
         self._path = path
         self._aside = path.with_name(path.name + ASIDE_SUFFIX)
         self._repository = repository
@@ -62,6 +63,7 @@ class Spool:
         """Append a file. Raises DiskFullError or FileError."""
         self._files.append(file)
         self._pending_bytes += len(file.content)
+        self.bytes += len(file.content) if file.is_python else 0
         if self._pending_bytes >= _BATCH_BYTES or len(self._files) >= _BATCH_ROWS:
             self._flush()
 
@@ -80,7 +82,6 @@ class Spool:
         with named_errors(self._path):
             self._writer.write_batch(self._batch())
         self.rows += len(self._files)
-        self.bytes += self._pending_bytes
         self._files, self._pending_bytes = [], 0
 
     def _batch(self) -> pa.RecordBatch:

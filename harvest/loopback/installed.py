@@ -142,11 +142,12 @@ def _path_in_repository(recorded: str) -> str | None:
         return None
     if not _METADATA_FOLDER.match(recorded):
         return recorded
-    path = PurePosixPath(recorded)
-    # Licence texts move to the root, where a repository has them; the rest is pip's bookkeeping.
-    if is_license_file(path.name) and len(path.parts) <= 3:
-        return path.name
-    return "PKG-INFO" if path.name == "METADATA" else None
+    _, _, inside = recorded.partition("/")
+    # Licence texts go where the repository has them, which is said below `licenses/` (PEP 639);
+    # the rest is pip's bookkeeping.
+    if is_license_file(PurePosixPath(inside).name):
+        return inside.removeprefix("licenses/")
+    return "PKG-INFO" if inside == "METADATA" else None
 
 
 def _disk_file(path: Path, max_bytes: int) -> DiskFile | None:

@@ -77,13 +77,15 @@ def status(
 
     with open_session(recipe, overrides) as session, reading(session.folder.frontier) as database:
         frontier = Frontier(session.folder.frontier, database)
-        rows, size = frontier.totals()
+        files, size = frontier.totals()
+        by_outcome = frontier.file_counts()
         result = {
             "frontier": str(session.folder.frontier),
             "repositories": frontier.states(),
             "reasons": frontier.reasons(),
-            "files": frontier.file_counts(),
-            "files_kept": rows,
+            "files": by_outcome,
+            "files_kept": files,
+            "license_files_kept": by_outcome.get("kept_license", 0),
             "bytes_kept": size,
             "shards_written": len(frontier.written()),
             "shards_planned": frontier.note("shards"),
@@ -159,7 +161,8 @@ def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:
     return {
         "raw": str(raw),
         "shards": len(manifest.outputs),
-        "files": sum(entry.rows or 0 for entry in manifest.outputs),
+        "files": manifest.counts.get("files_kept", 0),
+        "license_files": manifest.counts.get("files_kept_license", 0),
         "bytes": manifest.counts.get("bytes_kept", 0),
         "counts": manifest.counts,
         "coverage": manifest.facts.get("coverage"),
@@ -170,12 +173,13 @@ def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:
 def _harvested(result: dict[str, Any]) -> str:
     counts = result["counts"]
     lines = [
-        f"{_number(result['files'], 'Python file')}, {quantity(result['bytes'])}B, from "
+        f"{_number(result['files'], 'Python file')}, {quantity(result['bytes'])}B, and "
+        f"{_number(result['license_files'], 'licence file')}, from "
         f"{_number(counts.get('repositories_done', 0), 'repository')} in "
         f"{_number(result['shards'], 'shard')}: {result['raw']}"
     ]
     lines += _without_files(counts, "repositories_", _PLAIN_STATES, "repositories")
-    lines += _without_files(counts, "files_", ("kept",), "files left out")
+    lines += _without_files(counts, "files_", ("kept", "kept_license"), "files left out")
     return "\n".join(lines)
 
 
@@ -204,7 +208,8 @@ def _status(result: dict[str, Any]) -> str:
         f"  shards: {result['shards_written']} of {planned} written"
         if planned is not None
         else "  still searching: shards are planned when every window is read",
-        f"  files kept: {result['files_kept']} ({quantity(result['bytes_kept'])}B)",
+        f"  Python files kept: {result['files_kept']} ({quantity(result['bytes_kept'])}B), "
+        f"licence files: {result['license_files_kept']}",
     ]
     lines += [f"  {state}: {number}" for state, number in result["repositories"].items()]
     lines += [f"  {reason}: {number}" for reason, number in result["reasons"].items()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import tarfile
@@ -74,6 +75,34 @@ def test_python_files_are_kept_byte_for_byte_and_the_rest_is_counted() -> None:
     kept, counts = read(gzip.compress(archive))
     assert kept == [SourceFile("a.py", content), SourceFile("deep/b.py", b"")]
     assert counts == {"kept": 2, "not_python": 1, "too_large": 1}
+
+
+LICENSED = plain(
+    {
+        "top/LICENSE": b"free" * 10,
+        "top/vendor/COPYING.LESSER": b"share",
+        "top/license.py": b"x = 1",
+        "top/README.md": b"# read me",
+        "top/huge/LICENSE.txt": b"l" * 41,
+    }
+)
+
+
+def test_licence_files_are_kept_and_counted_apart() -> None:
+    limits = dataclasses.replace(LIMITS, max_license_bytes=40)
+    kept, counts = read(gzip.compress(LICENSED), limits)
+    assert {file.path: file.is_python for file in kept} == {
+        "LICENSE": False,
+        "vendor/COPYING.LESSER": False,
+        "license.py": True,
+    }
+    assert counts == {"kept": 1, "kept_license": 2, "not_python": 1, "too_large": 1}
+
+
+def test_licence_files_may_be_left() -> None:
+    kept, counts = read(gzip.compress(LICENSED))
+    assert [file.path for file in kept] == ["license.py"]
+    assert counts == {"kept": 1, "not_python": 4}
 
 
 @given(

@@ -56,6 +56,7 @@ def test_a_folder_of_bare_repositories(tmp_path: Path, capsys: Any) -> None:
 
     git("init", "-q", str(work))
     (work / "a.py").write_bytes(b"a = 1\n")
+    (work / "LICENSE").write_bytes(b"MIT License\n")
     git("-C", str(work), "add", ".")
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     git("-C", str(work), *who, "commit", "-qm", "first")
@@ -69,7 +70,11 @@ def test_a_folder_of_bare_repositories(tmp_path: Path, capsys: Any) -> None:
     assert run(["harvest", "run", "-r", str(recipe), "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)["counts"]
     assert (counts["repositories_done"], counts["files_kept"]) == (1, 1)
-    assert counts["repositories_empty_no_commits"] == 1
+    assert (counts["repositories_empty_no_commits"], counts["files_kept_license"]) == (1, 1)
+    assert run(["harvest", "run", "-r", str(recipe)]) == 0
+    assert capsys.readouterr().out.startswith("1 Python file, 6B, and 1 licence file, from 1 rep")
+    assert run(["harvest", "status", "-r", str(recipe)]) == 0
+    assert "Python files kept: 1 (6B), licence files: 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

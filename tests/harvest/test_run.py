@@ -73,6 +73,40 @@ def test_rows_carry_where_they_come_from(bench: Any) -> None:
     assert not spools_of(bench.folder).exists()
 
 
+LICENSED: dict[str, dict[str, bytes]] = {
+    "a/b": {"LICENSE": b"MIT License", "c.py": b"1", "vendor/COPYING": b"GPL", "d.md": b""},
+    "a/empty": {"LICENSE": b"MIT License"},
+}
+
+
+def test_licence_files_are_rows_that_count_for_no_python(make_bench: Any) -> None:
+    with serve_in_thread(memory_catalog(LICENSED), limits=None) as github:
+        bench = make_bench(github)
+        manifest = bench.harvest(language=None)
+        rows = [(row["repo"], row["path"]) for rows in bench.rows.values() for row in rows]
+        assert rows.count(("a/empty", "LICENSE")) == 1
+        assert sorted(path for repo, path in rows if repo == "a/b") == [
+            "LICENSE",
+            "c.py",
+            "vendor/COPYING",
+        ]
+        assert sum(entry.rows or 0 for entry in manifest.outputs) == 4
+        counted = {"files_kept": 1, "files_kept_license": 3, "bytes_kept": 1}
+        assert {name: manifest.counts[name] for name in counted} == counted
+        bench.harvest(language=None)
+        assert "1 Python files in 1 shards" in bench.log.lines[-1]
+        with writing(bench.folder.frontier) as database:
+            assert Frontier(bench.folder.frontier, database).totals() == (1, 1)
+
+
+def test_licence_files_stay_away_where_the_recipe_says_so(make_bench: Any) -> None:
+    with serve_in_thread(memory_catalog(LICENSED), limits=None) as github:
+        bench = make_bench(github)
+        manifest = bench.harvest(language=None, keep_license_files=False)
+        assert [row["path"] for rows in bench.rows.values() for row in rows] == ["c.py"]
+        assert "files_kept_license" not in manifest.counts
+
+
 def test_rows_stand_by_repository_id_whatever_the_concurrency(bench: Any, expected: Any) -> None:
     bench.harvest(concurrency=8)
     assert bench.rows == expected

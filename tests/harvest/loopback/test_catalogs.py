@@ -57,6 +57,7 @@ def test_installed_packages_are_repositories(tmp_path: Path) -> None:
             "my/__pycache__/a.cpython-311.pyc": b"",
             "../../bin/tool": b"#!",
             "My_Pkg-1.0.dist-info/licenses/LICENSE": MIT.encode(),
+            "My_Pkg-1.0.dist-info/licenses/my/vendor/LICENSE": MIT.encode(),
             "My_Pkg-1.0.dist-info/entry_points.txt": b"",
         },
         "Summary: A package\nHome-page: https://example.org\n",
@@ -68,7 +69,13 @@ def test_installed_packages_are_repositories(tmp_path: Path) -> None:
     known = by_name(catalog)
     assert set(known) == {"installed/my-pkg", "installed/mostly-c", "installed/vanished"}
     package = known["installed/my-pkg"]
-    assert paths(catalog, package) == {"my/a.py", "my/big.py", "LICENSE", "PKG-INFO"}
+    assert paths(catalog, package) == {
+        "my/a.py",
+        "my/big.py",
+        "LICENSE",
+        "my/vendor/LICENSE",  # where its sources have it
+        "PKG-INFO",
+    }
     assert (package.license, package.language) == ("MIT", "Python")
     assert (package.description, package.homepage) == ("A package", "https://example.org")
     assert package.languages == {"Python": 3_006}
