@@ -6,14 +6,18 @@ where it is silent a rule is off. `"off"` (None) switches a rule off, 0 does not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from clean.checks import at_least, at_most
 from clean.rules.recipe import RulesRecipe
+from clean.signals.parameters import Parser, SignalParameters
 
 MAX_PERMUTATIONS = 4096
 MAX_SHARD_BYTES = 1 << 30  # an Arrow string column ends at 2 GiB, and a text may grow
 SURVIVOR_KEYS = ("stars", "size", "pushed_at", "repo_id", "path")
+_GRAMMAR = re.compile(r"running|3\.(?:[89]|[1-9][0-9])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +100,11 @@ class WriteRecipe:
 class LimitsRecipe:
     """What the stage may use. A file over a row's limits is dropped; else no result changes."""
 
-    workers: int | None = None  # off: one a core
-    max_memory_bytes: int = 2 << 30  # of the global steps, which spill to disk beyond it
+    workers: int | None = None  # off: one a core, as far as the memory goes
+    # Of all processes together; off: three quarters of what the machine has.
+    max_memory_bytes: int | None = None
     row_cpu_s: float = 10.0  # one document's, before it is given up
-    worker_bytes: int = 3 << 30  # of memory, a worker process
+    worker_bytes: int = 1536 << 20  # of memory, a worker process; a file that needs more is dropped
 
     def __post_init__(self) -> None:
         at_least(self, "workers", 1)
@@ -114,8 +119,32 @@ class CleanRecipe:
     """From raw shards to the cleaned corpus."""
 
     guess_encoding: bool = False  # of files that are neither UTF-8 nor declare a codec
+    # Whose syntax is meant: "running", this Python's, or an older version from "3.8" on.
+    grammar: str = "running"
+    # Both give the same verdicts: ruff's is faster, and leaves what it can't vouch for to ast.
+    parser: Parser = "ast"
+    # A tokenizer.json to count tokens with, relative to the working directory; off: no counting.
+    tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)
     dedup: DedupRecipe = field(default_factory=DedupRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)
     write: WriteRecipe = field(default_factory=WriteRecipe)
     limits: LimitsRecipe = field(default_factory=LimitsRecipe)
+
+    def __post_init__(self) -> None:
+        if not _GRAMMAR.fullmatch(self.grammar):
+            raise ValueError(f'grammar must be "running" or "3.8" and up, not {self.grammar!r}')
+        if self.rules.min_chars_per_token is not None and self.tokenizer is None:
+            raise ValueError("rules.min_chars_per_token needs clean.tokenizer, which is off")
+
+
+def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
+    """What the signal stages are told, and by that, which of them the recipe asks for."""
+    return SignalParameters(
+        guess_encoding=recipe.guess_encoding,
+        shingle_tokens=recipe.dedup.shingle_tokens,
+        permutations=recipe.dedup.permutations,
+        grammar=recipe.grammar,
+        parser=recipe.parser,
+        tokenizer=recipe.tokenizer,
+    )

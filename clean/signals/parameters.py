@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 MAX_PERMUTATIONS = 4096
+Parser = Literal["ast", "ruff"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +17,9 @@ class SignalParameters:
     guess_encoding: bool = False  # of files that are neither UTF-8 nor declare a codec
     shingle_tokens: int = 5  # The Stack and StarCoder2 take 5-grams
     permutations: int = 256
+    grammar: str = "running"  # or a version, such as "3.8"
+    parser: Parser = "ast"
+    tokenizer: Path | None = None  # a tokenizer.json; None: no tokens are counted
 
     def __post_init__(self) -> None:
         """Refuse what can't be measured."""

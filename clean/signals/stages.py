@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clean.signals import fingerprint, license_stage, syntax, text
+from clean.signals import fingerprint, license_stage, syntax, text, tokens
 from clean.signals.document import SignalStage
 from clean.signals.parameters import SignalParameters
 
@@ -18,6 +18,7 @@ _CONSTRUCTORS: dict[str, Callable[[SignalParameters], SignalStage | None]] = {
     "syntax": syntax.stage,
     "license": license_stage.stage,
     "fingerprint": fingerprint.stage,
+    "tokens": tokens.stage,
 }
 STAGE_NAMES = tuple(_CONSTRUCTORS)  # of all there are
 
