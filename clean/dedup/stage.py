@@ -120,6 +120,59 @@ def _edge_notes(stamps: Sequence[Stamp]) -> dict[str, str]:
     return {"made_from": digest(sorted(stamp.digest for stamp in stamps))}
 
 
+def duplicate_stamps(
+    shards: Sequence[Shard], sidecars: Path, decisions: Path, recipe: DedupRecipe
+) -> list[Stamp]:
+    """The stamp of each shard's result, which depends on every shard.
+
+    Raises SidecarError if a shard has no fingerprints or no verdicts, StaleInputError if near
+    duplicates are wanted and the near index is missing or of other shards or another banding.
+    """
+    return dedup_stamps(shards, sidecars, recipe, guess_encoding=False)
+
+
+def duplicates_are_current(
+    shards: Sequence[Shard], decisions: Path, stamps: Sequence[Stamp]
+) -> bool:
+    """Whether every shard's result and the pairs are what a decision would make."""
+    return dedup_is_current(shards, decisions, stamps)
+
+
+def decide_duplicates(
+    shards: Sequence[Shard],
+    sidecars: Path,
+    decisions: Path,
+    recipe: DedupRecipe,
+    *,
+    memory_bytes: int,
+    threads: int,
+    report: Report = silent,
+) -> int:
+    """Decide who stays among the documents that passed; how many files were made, 0 if current.
+
+    Reads fingerprints and the near index in `sidecars` and the verdicts in `decisions`, writes
+    `dedup/` and `edges/` there. Reads no content. Raises what `duplicate_stamps` raises, and
+    DiskFullError or FileError for what can't be written.
+    """
+    from corpus.engine import Done
+
+    class Inline:  # until the index is there
+        def enter(self, row: int) -> None: ...
+
+        def run(self, work, units):  # type: ignore[no-untyped-def]
+            return (Done(unit, work(unit, self)) for unit in units)
+
+    stamps = duplicate_stamps(shards, sidecars, decisions, recipe)
+    if duplicates_are_current(shards, decisions, stamps):
+        return 0
+    job = DedupJob(
+        shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False, engine=Inline(),
+        max_memory_bytes=memory_bytes, threads=threads,
+    )  # fmt: skip
+    run_dedup(job, stamps, report)
+    return len(shards)
+
+
 def run_dedup(job: DedupJob, stamps: Sequence[Stamp], report: Report = silent) -> None:
     """Find the duplicates among all survivors of the rules, and write who stays.
 
