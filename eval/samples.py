@@ -15,8 +15,8 @@ from pathlib import Path
 
 from corpus.errors import ProblemsError
 from corpus.files import named_errors
+from corpus.problems import parse_line, read_content, text_field
 from corpus.recipe import nearest
-from eval.problems import parse_line, read_content, text_field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

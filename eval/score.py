@@ -19,10 +19,11 @@ from typing import Any
 from corpus.errors import ProblemsError
 from corpus.events import Notice, Progress, Report, silent
 from corpus.files import named_errors, write_text
+from corpus.problems import parse_line, read_content
 from corpus.recipe import as_plain
 from eval.outcome import EMPTY, OUTCOMES, Verdict
 from eval.passk import PassAtK, estimate, why_not
-from eval.problems import Problem, parse_line, read_content
+from eval.problems import Problem
 from eval.recipe import Isolation, ProgramLimits
 from eval.samples import Sample
 from eval.sandbox import Program, Sandbox
