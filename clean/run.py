@@ -145,9 +145,7 @@ def _timed(
 
 def _signals(cleaning: Cleaning, summary: CleanSummary) -> None:
     stages = signals_of(cleaning)
-    made = run_signals(
-        cleaning.shards, cleaning.sidecars, stages, cleaning.engine, cleaning.report
-    )
+    made = run_signals(cleaning.shards, cleaning.sidecars, stages, cleaning.engine, cleaning.report)
     summary.made.update({stage.name: made[f"{stage.name}_written"] for stage in stages})
 
 

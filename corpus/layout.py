@@ -30,6 +30,16 @@ class RunFolder:
         return self.root / "sidecars"
 
     @property
+    def takedowns(self) -> Path:
+        """The list of repositories that were taken down; every stage leaves them out."""
+        return self.root / "takedowns.txt"
+
+    @property
+    def scratch(self) -> Path:
+        """What a cleaning command makes for itself; removed when it ends, or by the next."""
+        return self.root / "clean.scratch"
+
+    @property
     def clean(self) -> Path:
         """The cleaned corpus: one folder of shards a split, and the manifest."""
         return self.root / "clean"

@@ -25,6 +25,7 @@ import pebble
 
 from corpus.engine import Done, LossReason, Lost, Unit, Work
 from corpus.errors import PycodegptError, WorkerError
+from corpus.files import named_errors
 
 R = TypeVar("R")
 _SLOT = struct.Struct("<q")
@@ -44,14 +45,28 @@ class Limits:
 class LocalPool:
     """The engine that runs on this machine's cores. See `corpus.engine.Engine`."""
 
-    def __init__(self, workers: int | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        *,
+        scratch: Path | None = None,  # where a few bytes lie; off: the system's folder for such
+    ) -> None:
         self.workers = workers or os.cpu_count() or 1
         self.limits = limits or Limits()
+        self.scratch = scratch
 
     def run(self, work: Work[R], units: Iterable[Unit]) -> Iterator[Done[R] | Lost]:
         """Yield outcomes as they come. Raises WorkerError if workers die before any row."""
-        with tempfile.TemporaryDirectory(prefix="pycodegpt-pool-") as folder:
+        with _pool_folder(self.scratch) as folder:
             yield from _Run(work, units, self.workers, self.limits, Path(folder)).outcomes()
+
+
+def _pool_folder(scratch: Path | None) -> tempfile.TemporaryDirectory[str]:
+    if scratch is not None:
+        with named_errors(scratch):
+            scratch.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix="pycodegpt-pool-", dir=scratch)
 
 
 class _Run(Generic[R]):

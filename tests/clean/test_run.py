@@ -7,7 +7,7 @@ import pytest
 
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe, SplitRecipe
 from clean.rules.catalog import active_rules
-from clean.run import STAGES, current_funnel, dependents, run_clean
+from clean.run import STAGES, dependents, run_clean
 from clean.write import stage as write
 from corpus.errors import (
     DiskFullError,
@@ -49,7 +49,10 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
 
 def test_nothing_is_made_twice(folder, engine):
     first = run_clean(folder, LICENSED, seed=1, engine=engine)
-    assert set(first.made) == set(STAGES)
+    assert list(first.made) == [stage for stage in STAGES if stage in first.made]
+    assert {"text", "syntax", "license", "fingerprint", "verdict", "dedup", "write"} <= set(
+        first.made
+    )
     assert all(first.made.values())
     before = inodes(folder)
     second = run_clean(folder, LICENSED, seed=1, engine=engine)
@@ -235,21 +238,6 @@ def test_a_missing_split_is_said(tmp_path, write_raw, good_code, engine):
         "the validation split is empty: too few repositories were kept",
         "the test split is empty: too few repositories were kept",
     ]
-
-
-def test_the_funnel_refuses_what_another_recipe_decided(folder, engine):
-    with pytest.raises(StaleInputError, match="clean run"):
-        current_funnel(folder, CleanRecipe(), seed=1)
-    run_clean(folder, CleanRecipe(), seed=1, engine=engine)
-    steps = current_funnel(folder, CleanRecipe(), seed=1)
-    assert [(steps[0].step, steps[0].files), (steps[-1].step, steps[-1].files)] == [
-        ("raw", 8),
-        ("written", 8),
-    ]
-    with pytest.raises(StaleInputError, match="not made by this recipe's rules"):
-        current_funnel(folder, CleanRecipe(rules=RulesRecipe(min_code_lines=6)), seed=1)
-    with pytest.raises(StaleInputError, match="duplicates are outdated"):
-        current_funnel(folder, CleanRecipe(dedup=DedupRecipe(near=True)), seed=1)
 
 
 def test_a_signal_of_an_unmeasured_stage_is_no_reason_to_stop(folder, engine):

@@ -3,11 +3,14 @@ from itertools import pairwise
 
 import pytest
 
-from clean.ask.explain import explain, find
+from clean.ask import sample as samples
+from clean.ask.explain import explain
 from clean.ask.funnel import PUBLISHED
-from clean.ask.sample import sample
+from clean.ask.places import find as find_in
+from clean.ask.steps import recipe_funnel
+from clean.inputs import input_shards, open_cleaning
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe
-from clean.run import current_funnel, run_clean
+from clean.run import run_clean
 from corpus.errors import StaleInputError, UsageError
 from corpus.layout import RunFolder
 from corpus.schema import git_blob_id
@@ -33,10 +36,22 @@ def folder(tmp_path, write_raw, good_code, engine) -> RunFolder:
     return RunFolder(tmp_path)
 
 
+def asking(folder: RunFolder, recipe: CleanRecipe = NEAR):
+    return open_cleaning(folder, recipe, seed=1, measures=False)
+
+
+def find(folder: RunFolder, query: str, **options):
+    return find_in(input_shards(folder.raw), query, **options)
+
+
+def sample(folder: RunFolder, outcome: str, count: int, *, seed: int):
+    return samples.sample(asking(folder), outcome, count, seed=seed)
+
+
 def only(folder: RunFolder, query: str, recipe: CleanRecipe = NEAR):
     (place,), count = find(folder, query)
     assert count == 1
-    return explain(folder, recipe, 1, place)
+    return explain(asking(folder, recipe), place)
 
 
 def test_a_kept_document_says_where_it_went(folder):
@@ -115,13 +130,13 @@ def test_without_a_run_there_is_nothing_to_explain(tmp_path, write_raw, good_cod
     write_raw(tmp_path / "raw", [{"content": good_code(1), "path": "a.py"}])
     (place,), _ = find(RunFolder(tmp_path), "a.py")
     with pytest.raises(StaleInputError, match="clean run"):
-        explain(RunFolder(tmp_path), NEAR, 1, place)
+        explain(asking(RunFolder(tmp_path)), place)
     with pytest.raises(StaleInputError, match="clean run"):
         sample(RunFolder(tmp_path), "kept", 1, seed=1)
 
 
 def test_the_funnel_adds_up(folder):
-    steps = {step.step: step for step in current_funnel(folder, NEAR, seed=1)}
+    steps = {step.step: step for step in recipe_funnel(asking(folder, NEAR))}
     assert steps["raw"].files == 8
     assert steps["decodable"].reasons == {"binary": 1}
     assert steps["min_code_lines"].reasons == {"few_lines": 2}
@@ -129,7 +144,7 @@ def test_the_funnel_adds_up(folder):
     assert steps["exact_duplicate"].dropped_files == 1
     assert steps["near_duplicate"].dropped_files == 1
     assert steps["written"].files == 1
-    for before, after in pairwise(current_funnel(folder, NEAR, seed=1)[:-1]):
+    for before, after in pairwise(recipe_funnel(asking(folder, NEAR))[:-1]):
         assert after.files == before.files - after.dropped_files
         assert after.bytes == before.bytes - after.dropped_bytes
         assert sum(after.reasons.values()) == after.dropped_files
@@ -172,6 +187,6 @@ def test_an_unknown_reason_names_the_nearest(folder):
 def test_a_rule_that_is_off_is_not_in_the_funnel(folder, engine):
     recipe = CleanRecipe(rules=RulesRecipe(drop_names=()), dedup=NEAR.dedup)
     run_clean(folder, recipe, seed=1, engine=engine)
-    steps = [step.step for step in current_funnel(folder, recipe, seed=1)]
+    steps = [step.step for step in recipe_funnel(asking(folder, recipe))]
     assert "drop_names" not in steps
     assert "min_code_lines" in steps
