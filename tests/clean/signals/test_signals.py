@@ -131,7 +131,9 @@ def test_what_is_current_is_not_read_again(tmp_path: Path) -> None:
     assert sidecar_path(folder, "text", shards[1]).stat().st_mtime_ns == kept
     sidecar_path(folder, "syntax", shards[0]).write_bytes(b"damaged")
     counts = run_signals(shards, folder, STAGES, Inline())
-    assert counts == {"sidecars_current": 7, "sidecars_written": 1, "rows_measured": 3}
+    expected = {"sidecars_current": 7, "sidecars_written": 1, "rows_measured": 3}
+    assert expected.items() <= counts.items()
+    assert (counts["syntax_written"], counts["text_written"]) == (1, 0)
 
 
 def test_a_parameter_reaches_only_the_stage_that_depends_on_it(tmp_path: Path) -> None:
