@@ -10,6 +10,8 @@ import numpy.typing as npt
 from clean.compiled.kernel import helper
 
 NEWLINE, HASH, SINGLE, DOUBLE, BACKSLASH = 10, 35, 39, 34, 92
+ALNUM, ALPHA, DIGIT = 1, 2, 4  # `str.isalnum`, `str.isalpha`, `str.isdigit`
+_WORD_BYTES = np.array([chr(byte).isalnum() or byte == 95 for byte in range(128)] + [False] * 128)
 _PLANES = 0x40000  # no character above is alphanumeric; a test looks at all of them
 
 
@@ -44,21 +46,63 @@ def is_ascii_alnum(byte):  # type: ignore[no-untyped-def]
 
 
 @helper
-def is_word(data, i, alnum):  # type: ignore[no-untyped-def]
-    r"""Whether the character that byte i belongs to is `\w`; `alnum` is `alnum_points`."""
-    byte = data[i]
-    if byte < 0x80:
-        return is_ascii_alnum(byte) or byte == 95
-    while i > 0 and data[i] & 0xC0 == 0x80:
-        i -= 1
+def char_bytes(byte):  # type: ignore[no-untyped-def]
+    """How many bytes the character has that begins with this one."""
+    if byte < 0xC0:
+        return 1
+    return 2 + (byte >= 0xE0) + (byte >= 0xF0)
+
+
+@helper
+def has_class(data, i, bit, classes):  # type: ignore[no-untyped-def]
+    """Whether the character beyond ASCII that starts at i is of a class."""
     point = code_point(data, i)
-    return point < len(alnum) and alnum[point]
+    return point < len(classes) and (classes[point] & bit) != 0
+
+
+@helper
+def word_end(data, marks, i, classes):  # type: ignore[no-untyped-def]
+    r"""Behind the word (`\w+`) that starts at i, which ends with the code that it stands in."""
+    while i < len(data) and marks[i] == 0:
+        byte = data[i]
+        if _WORD_BYTES[byte]:
+            i += 1
+        elif byte >= 0xC0 and has_class(data, i, ALNUM, classes):
+            i += char_bytes(byte)
+        else:
+            return i
+    return i
+
+
+@helper
+def packed(data, start, stop):  # type: ignore[no-untyped-def]
+    """At most eight bytes as one number, to be compared with that of a keyword."""
+    value = np.uint64(0)
+    for i in range(start, stop):
+        value = (value << np.uint64(8)) | np.uint64(data[i])
+    return value
+
+
+def keyword(word: bytes) -> np.uint64:
+    """A word of at most eight bytes as `packed` has it."""
+    return np.uint64(int.from_bytes(word, "big"))
+
+
+def classes_of(text: str) -> npt.NDArray[np.uint8]:
+    """The table that kernels look `text`'s characters beyond ASCII up in; empty if it has none."""
+    return _no_classes() if text.isascii() else character_classes()
 
 
 @cache
-def alnum_points() -> npt.NDArray[np.bool_]:
-    """`str.isalnum` by code point, as the running Python's Unicode tables have it."""
-    points = np.zeros(_PLANES, np.bool_)
-    for point in range(_PLANES):
-        points[point] = chr(point).isalnum()
-    return points
+def character_classes() -> npt.NDArray[np.uint8]:
+    """ALNUM, ALPHA and DIGIT by code point, as the running Python's Unicode tables have them."""
+    classes = np.zeros(_PLANES, np.uint8)
+    for point, char in enumerate(map(chr, range(_PLANES))):
+        if char.isalnum():
+            classes[point] = ALNUM | ALPHA * char.isalpha() | DIGIT * char.isdigit()
+    return classes
+
+
+@cache
+def _no_classes() -> npt.NDArray[np.uint8]:
+    return np.empty(0, np.uint8)

@@ -4,6 +4,9 @@ A kernel states its types and is compiled for these alone, so that no call can s
 compilation in the middle of a file. numba keeps machine code on the disk and looks at the
 kernel's own source file to tell whether it is outdated; ours call helpers in other files, so the
 folder is named after the digest of all of them: what is found there is never stale.
+
+Loops that must be quick end by their condition or by `return`: a `break` makes what numba
+generates several times slower.
 """
 
 from __future__ import annotations
@@ -35,19 +38,46 @@ COUNTS_OUT = types.Array(types.int64, 1, "C")
 _config: Any = numba.config  # its values are set at run time
 _HERE = Path(__file__).parent
 
-# Every kernel of the modules that were imported, and the types of its arguments.
-KERNELS: list[tuple[Any, tuple[Any, ...]]] = []
 
+class Kernel:
+    """A function in machine code, loaded or compiled when it is first called."""
 
-def kernel(*arguments: Any) -> Callable[[F], F]:
-    """Compile a function for arguments of these types, when it is first called or warmed."""
-
-    def compiled(function: F) -> F:
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._arguments = arguments
         with _numba_keeping_in(code_folder()):
             jit: Any = numba.njit(cache=code_folder() is not None, nogil=True)
-            dispatcher = jit(function)
-        KERNELS.append((dispatcher, arguments))
-        return dispatcher
+            self._dispatcher = jit(function)
+
+    def __call__(self, *values: Any) -> Any:
+        if not self.is_ready:
+            self.load()
+        return self._dispatcher(*values)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the machine code is in memory."""
+        return bool(self._dispatcher.overloads)
+
+    @property
+    def was_compiled(self) -> bool:
+        """Whether this process had to compile it."""
+        return bool(self._dispatcher.stats.cache_misses) or code_folder() is None
+
+    def load(self) -> None:
+        """Make it ready. Raises OSError if the machine code can't be written to the disk."""
+        self._dispatcher.compile(self._arguments)
+        self._dispatcher.disable_compile()  # a call with other types is our bug
+
+
+KERNELS: list[Kernel] = []  # of all modules that were imported
+
+
+def kernel(*arguments: Any) -> Callable[[Callable[..., Any]], Kernel]:
+    """Compile a function for arguments of these types."""
+
+    def compiled(function: Callable[..., Any]) -> Kernel:
+        KERNELS.append(Kernel(function, arguments))
+        return KERNELS[-1]
 
     return compiled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 # Imported for the kernels that they hold.
-from clean.compiled import fingerprints, marks  # noqa: F401
+from clean.compiled import fingerprints, marks, statistics  # noqa: F401
 from clean.compiled.kernel import KERNELS, code_folder
 from corpus.events import Notice, Report, silent
 from corpus.files import named_errors
@@ -17,14 +17,12 @@ def warm(report: Report = silent) -> None:
     A parent calls it before its workers start, so that one process compiles for all of them,
     and a worker before its first row. Raises DiskFullError or FileError naming the folder.
     """
-    folder = code_folder()
     told = False
-    with named_errors(folder or Path()):
-        for dispatcher, arguments in KERNELS:
-            if arguments in dispatcher.overloads:
+    with named_errors(code_folder() or Path()):
+        for kernel in KERNELS:
+            if kernel.is_ready:
                 continue
-            dispatcher.compile(arguments)
-            dispatcher.disable_compile()  # a call with other types is our bug
-            if not told and dispatcher.stats.cache_misses:
+            kernel.load()
+            if kernel.was_compiled and not told:
                 told = True
                 report(Notice("compiling kernels, once for this machine (about ten seconds)"))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from clean.compiled.characters import classes_of
 from clean.compiled.marks import mark
 from clean.signals.decode import Decoded
 from corpus.engine import Unit
@@ -20,6 +21,9 @@ from corpus.sidecars import Stamp
 
 Row = Mapping[str, Any]  # by column; a column that is left out is null
 Bytes = npt.NDArray[np.uint8]
+
+_TOP_LINES = 5
+_MAX_TOP_COLUMN = 500
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class Document:
         return self.path.endswith(".py")
 
     @cached_property
+    def top(self) -> str:
+        """The first five lines, none longer than a screen could take: where generators sign."""
+        # A line of a megabyte must not cost its square.
+        lines = (self.text or "").split("\n", _TOP_LINES)[:_TOP_LINES]
+        return "\n".join(line[:_MAX_TOP_COLUMN] for line in lines)
+
+    @cached_property
     def data(self) -> Bytes:
         """The text in UTF-8, (bytes,); empty if the file is no text."""
         return utf8(self.text or "")
@@ -54,6 +65,11 @@ class Document:
     def marks(self) -> Bytes:
         """What each of `data` belongs to, (bytes,): see `clean.compiled.marks`."""
         return marks_of(self.data)
+
+    @cached_property
+    def classes(self) -> Bytes:
+        """The table that kernels look the text's characters beyond ASCII up in."""
+        return classes_of(self.text or "")
 
 
 def utf8(text: str) -> Bytes:
