@@ -25,8 +25,9 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 class Shares:
     """What each part may use. `short` says that a worker gets less than the recipe allows."""
 
-    workers: int
+    workers: int  # as many as fit
     worker_bytes: int
+    threads: int  # of the database, which fit into what it has
     database_bytes: int
     short: bool = False
 
@@ -49,7 +50,7 @@ def share_memory(
         )
     fitting = max(1, min(workers, left // worker_bytes))
     cap = min(worker_bytes, left // fitting)
-    return Shares(fitting, cap, left, short=measures and cap < worker_bytes)
+    return Shares(fitting, cap, workers, left, short=measures and cap < worker_bytes)
 
 
 def budget_of(limits: LimitsRecipe) -> int:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clean.dedup import stage as dedup
+from clean.dedup.index import near_index_is_current
 from clean.inputs import Cleaning, only_run
 from clean.recipe import signal_parameters
 from clean.rules import verdicts
@@ -53,29 +54,21 @@ def _is_judged(cleaning: Cleaning, decisions: Path, shard: Shard) -> bool:
 
 
 def _deduplicate(cleaning: Cleaning, decisions: Path) -> int:
-    stamps = dedup_stamps(cleaning, decisions)
-    if dedup.dedup_is_current(cleaning.shards, decisions, stamps):
-        return 0
-    job = dedup.DedupJob(
-        shards=cleaning.shards,
-        sidecars=cleaning.sidecars,
-        recipe=cleaning.recipe.dedup,
-        guess_encoding=cleaning.recipe.guess_encoding,
-        engine=cleaning.engine,
-        max_memory_bytes=cleaning.shares.database_bytes,
-        threads=cleaning.shares.workers,
-    )
-    dedup.run_dedup(job, stamps, cleaning.report)
-    return len(cleaning.shards)
-
-
-def dedup_stamps(cleaning: Cleaning, decisions: Path) -> list[Stamp]:
-    """What the duplicates depend on, as things are on the disk."""
-    return dedup.dedup_stamps(
+    return dedup.decide_duplicates(
         cleaning.shards,
         cleaning.sidecars,
+        decisions,
         cleaning.recipe.dedup,
-        guess_encoding=cleaning.recipe.guess_encoding,
+        memory_bytes=cleaning.shares.database_bytes,
+        threads=cleaning.shares.threads,
+        report=cleaning.report,
+    )
+
+
+def duplicate_stamps(cleaning: Cleaning, decisions: Path) -> list[Stamp]:
+    """What the duplicates depend on, as things are on the disk."""
+    return dedup.duplicate_stamps(
+        cleaning.shards, cleaning.sidecars, decisions, cleaning.recipe.dedup
     )
 
 
@@ -84,10 +77,10 @@ def is_decided(cleaning: Cleaning, decisions: Path) -> bool:
     try:
         if not all(_is_judged(cleaning, decisions, shard) for shard in cleaning.shards):
             return False
-        stamps = dedup_stamps(cleaning, decisions)
-    except SidecarError:
+        stamps = duplicate_stamps(cleaning, decisions)
+    except (SidecarError, StaleInputError):
         return False
-    return dedup.dedup_is_current(cleaning.shards, decisions, stamps)
+    return dedup.duplicates_are_current(cleaning.shards, decisions, stamps)
 
 
 @contextmanager
@@ -117,6 +110,12 @@ def check_measured(cleaning: Cleaning) -> None:
     for stage in signals_of(cleaning):
         if stage.name in needed:
             _check_stage(stage, cleaning.shards, cleaning.sidecars)
+    recipe, sidecars = cleaning.recipe.dedup, cleaning.sidecars
+    if recipe.near and not near_index_is_current(cleaning.shards, sidecars, recipe):
+        raise StaleInputError(
+            f"{sidecars}: no near index of these shards and this banding; `clean measure` with "
+            "this recipe makes it"
+        )
 
 
 def _check_stage(stage: SignalStage, shards: Sequence[Shard], sidecars: Path) -> None:

@@ -1,8 +1,8 @@
 """Run the cleaning stages in order, each only if what it depends on has changed.
 
-Signals -> verdict -> dedup -> write. What is current is known from the stamps in the files. A
-stage that is asked for by name is made again with whatever depends on it, and with nothing else
-that is current.
+Signals -> near index -> verdict -> dedup -> write. What is current is known from the stamps in the
+files. A stage that is asked for by name is made again with whatever depends on it, and with nothing
+else that is current.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from clean.decide import decide, dedup_stamps, signals_of
+from clean.decide import decide, duplicate_stamps, signals_of
+from clean.dedup import index as near
 from clean.dedup import stage as dedup
 from clean.inputs import Cleaning, only_run, open_cleaning
 from clean.recipe import CleanRecipe
@@ -31,7 +32,7 @@ from corpus.manifest import Manifest, read_manifest, write_manifest
 from corpus.recipe import as_plain, digest, nearest
 from corpus.sidecars import sidecar_path
 
-STAGES = (*SIGNALS, verdicts.STAGE, dedup.STAGE, write.STAGE)
+STAGES = (*SIGNALS, near.STAGE, verdicts.STAGE, dedup.STAGE, write.STAGE)
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def measure(
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
         tidy(folder)
-        _timed("signals", _signals, cleaning, summary)
+        _measure(cleaning, summary)
     return summary
 
 
@@ -100,7 +101,9 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
     # Verdicts read the signals of the rules that are on, and no others.
     if used & set(verdicts.stages_of(rules)):
         used.add(verdicts.STAGE)
-    if used & {verdicts.STAGE, "fingerprint"}:
+    if "fingerprint" in used:
+        used.add(near.STAGE)
+    if used & {verdicts.STAGE, near.STAGE}:
         used.add(dedup.STAGE)
     if dedup.STAGE in used:
         used.add(write.STAGE)
@@ -126,10 +129,15 @@ def _forget(cleaning: Cleaning, stages: Sequence[str]) -> None:
 
 def bring_up_to_date(cleaning: Cleaning, summary: CleanSummary) -> None:
     """Every stage in its turn; the caller holds the folder."""
-    _timed("signals", _signals, cleaning, summary)
+    _measure(cleaning, summary)
     _timed("decide", _decide, cleaning, summary)
     _timed(write.STAGE, _write, cleaning, summary)
     _complete(cleaning, summary)
+
+
+def _measure(cleaning: Cleaning, summary: CleanSummary) -> None:
+    _timed("signals", _signals, cleaning, summary)
+    _timed(near.STAGE, _near_index, cleaning, summary)
 
 
 def _timed(
@@ -149,6 +157,20 @@ def _signals(cleaning: Cleaning, summary: CleanSummary) -> None:
     summary.made.update({stage.name: made[f"{stage.name}_written"] for stage in stages})
 
 
+def _near_index(cleaning: Cleaning, summary: CleanSummary) -> None:
+    if cleaning.recipe.dedup.near:
+        job = near.NearJob(
+            shards=cleaning.shards,
+            sidecars=cleaning.sidecars,
+            recipe=cleaning.recipe.dedup,
+            guess_encoding=cleaning.recipe.guess_encoding,
+            engine=cleaning.engine,
+            memory_bytes=cleaning.shares.database_bytes,
+            threads=cleaning.shares.threads,
+        )
+        summary.made[near.STAGE] = near.update_near_index(job, cleaning.report)
+
+
 def _decide(cleaning: Cleaning, summary: CleanSummary) -> None:
     summary.made.update(decide(cleaning, cleaning.sidecars))
 
@@ -159,7 +181,7 @@ def write_stamp(cleaning: Cleaning) -> str:
     # An edit is proven with the running interpreter's grammar.
     python = ".".join(platform.python_version_tuple()[:2])
     parameters = [recipe.write, recipe.split, recipe.guess_encoding, cleaning.seed, python]
-    made_from = [stamp.digest for stamp in dedup_stamps(cleaning, cleaning.sidecars)]
+    made_from = [stamp.digest for stamp in duplicate_stamps(cleaning, cleaning.sidecars)]
     return digest([write.VERSION, [as_plain(value) for value in parameters], made_from])
 
 
