@@ -104,5 +104,11 @@ def character_classes() -> npt.NDArray[np.uint8]:
 
 
 @cache
+def alnum_points() -> npt.NDArray[np.bool_]:
+    """`str.isalnum` by code point."""
+    return (character_classes() & ALNUM) != 0
+
+
+@cache
 def _no_classes() -> npt.NDArray[np.uint8]:
     return np.empty(0, np.uint8)
