@@ -22,6 +22,7 @@ _DECODABLE = Rule("decodable", None, "text", "text_reject", "present", True)
 _CHOICES = (
     Rule("opt_out", "opt_out", SHARD, "repo", "listed"),
     _PYTHON,
+    Rule("min_file_bytes", "small_file", SHARD, "size", "below"),
     Rule("max_file_bytes", "large_file", SHARD, "size", "above"),
     _DECODABLE,
     Rule("min_chars", "few_chars", "text", "chars", "below"),

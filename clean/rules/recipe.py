@@ -6,25 +6,13 @@ What each rule measures, and how the other presets set it, stands in docs/rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from clean.checks import at_least, at_most, no_empty, one_of
 
 LICENSE_CATEGORIES = ("permissive", "copyleft", "other", "none")
-_COUNTS = (
-    *("max_file_bytes", "min_chars", "min_words", "min_lines", "max_lines", "min_code_lines"),
-    *("max_longest_line", "max_encoded_run", "min_keywords", "min_keyword_kinds", "min_equals"),
-    *("min_stars", "max_secrets", "max_contamination_tokens"),
-)
-_QUOTIENTS = ("max_mean_line", "min_chars_per_token")
-_RATES = (
-    *("min_printable_rate", "min_isalnum_rate", "min_alpha_rate", "max_digit_rate"),
-    *("max_encoded_rate", "max_literal_rate", "min_comment_rate", "max_comment_rate"),
-    *("max_string_rate", "max_import_rate", "max_pass_rate", "max_print_rate"),
-    *("max_assert_rate", "max_one_return_rate", "max_unit_test_score"),
-    *("config_or_test_drop_share", "no_keywords_drop_share"),
-)
+_SHARES = ("_rate", "_share", "_score")  # how the names of what lies between 0 and 1 end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +25,8 @@ class RulesRecipe:
     # A file of owners and repositories that opted out: a line `owner` or `owner/name`, whatever
     # the case; `#` starts a comment. Relative to the working directory.
     opt_out: Path | None = None
-    max_file_bytes: int | None = 1_000_000  # of the raw file
+    min_file_bytes: int | None = None  # of the raw file
+    max_file_bytes: int | None = 1_000_000
     min_chars: int | None = None
     min_words: int | None = None  # between blanks
     min_lines: int | None = None
@@ -91,16 +80,17 @@ class RulesRecipe:
     max_contamination_tokens: int | None = None  # longest run shared with a problem
 
     def __post_init__(self) -> None:
-        for name in (*_COUNTS, *_QUOTIENTS, *_RATES):
-            at_least(self, name, 0)
-        for name in _RATES:
-            at_most(self, name, 1)
+        for name in (field.name for field in fields(self)):
+            if name.startswith(("min_", "max_")) or name.endswith(_SHARES):
+                at_least(self, name, 0)
+            if name.endswith(_SHARES):
+                at_most(self, name, 1)
         for name in ("allow_repo_licenses", "allow_license_files", "allow_file_licenses"):
             one_of(self, name, LICENSE_CATEGORIES)
         for name in ("drop_names", "drop_folders"):
             no_empty(self, name)
-        for least, most in (("min_lines", "max_lines"), ("min_comment_rate", "max_comment_rate")):
-            self._check_range(least, most)
+        for measured in ("file_bytes", "lines", "comment_rate"):
+            self._check_range(f"min_{measured}", f"max_{measured}")
 
     def _check_range(self, least: str, most: str) -> None:
         low, high = getattr(self, least), getattr(self, most)
