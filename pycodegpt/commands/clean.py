@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pycodegpt.commands.clean_answers import explain, funnel, sample
+from pycodegpt.commands.clean_changes import decide, diff
 from pycodegpt.commands.clean_session import (
     MemoryOption,
     WorkersOption,
@@ -126,6 +127,8 @@ def _stage_line(name: str, made: int, shards: int) -> str:
     return f"{name:<13} made anew: {made}{of} shard{'s' if made != 1 else ''}"
 
 
+app.command()(decide)
+app.command()(diff)
 app.command()(explain)
 app.command()(funnel)
 app.command()(sample)
