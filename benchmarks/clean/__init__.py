@@ -1,0 +1,1 @@
+"""`python -m benchmarks.clean`: the claims about cleaning, beside the peers in the same run."""

@@ -1,0 +1,82 @@
+"""Our roads, each as a process of its own: `python -m benchmarks.clean.ours ROAD JOB`.
+
+They call what the commands call, with the rules that a benchmark needs and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpus.shards import Shard
+
+Job = dict[str, Any]
+
+
+def near(job: Job) -> dict[str, Any]:
+    """Fingerprints, the near index and the decision, without rules; saves who stays."""
+    from clean.dedup.near import band_shape
+    from clean.dedup.stage import STAGE, DedupJob, dedup_stamps, run_dedup
+    from clean.recipe import DedupRecipe
+    from clean.signals.measure import run_signals
+    from clean.signals.parameters import SignalParameters
+    from clean.signals.stages import signal_stages
+    from corpus.engine.pool import LocalPool
+    from corpus.shards import list_shards
+    from corpus.sidecars import read_sidecar, sidecar_path
+
+    shards, sidecars = list_shards(Path(job["raw"])), Path(job["sidecars"])
+    recipe = DedupRecipe(near=True, min_jaccard=job["min_jaccard"])
+    parameters = SignalParameters(
+        shingle_tokens=recipe.shingle_tokens, permutations=recipe.permutations
+    )
+    stages = [stage for stage in signal_stages(parameters) if stage.name == "fingerprint"]
+    engine = LocalPool(1)
+    run_signals(shards, sidecars, stages, engine)
+    pass_all(shards, sidecars)
+    stamps = dedup_stamps(shards, sidecars, recipe, guess_encoding=False)
+    run_dedup(
+        DedupJob(shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False,
+                 engine=engine, max_memory_bytes=1 << 30, threads=1), stamps,
+    )  # fmt: skip
+    kept = [
+        read_sidecar(sidecar_path(sidecars, STAGE, shard), shard, ["reason"])["reason"].is_null()
+        for shard in shards
+    ]
+    np.save(job["kept"], np.concatenate([one.to_numpy() for one in kept]))
+    bands, rows = band_shape(recipe.min_jaccard, recipe.permutations, recipe.min_recall)
+    return {"settings": f"{bands} bands x {rows} rows, each edge verified by exact Jaccard"}
+
+
+def pass_all(shards: Sequence[Shard], sidecars: Path) -> None:
+    """Verdicts that drop nothing, as no rule would give: dedup asks for verdicts."""
+    import pyarrow as pa
+
+    from clean.rules.verdicts import SCHEMA, STAGE, VERSION
+    from corpus.sidecars import Stamp, sidecar_path, write_sidecar
+
+    for shard in shards:
+        nothing = [pa.nulls(shard.rows, kind) for kind in SCHEMA.types[:-1]]
+        failed = pa.array([[]] * shard.rows, SCHEMA.types[-1])
+        table = pa.table([*nothing, failed], schema=SCHEMA)
+        stamp = Stamp(STAGE, VERSION, "no rules", shard.digest)
+        write_sidecar(sidecar_path(sidecars, STAGE, shard), table, stamp, shard.rows)
+
+
+ROADS: dict[str, Callable[[Job], dict[str, Any]]] = {"near": near}
+
+
+def main() -> None:
+    """Walk the road, and leave its answer where the benchmark looks for it."""
+    road, job = sys.argv[1], json.loads(sys.argv[2])
+    answer = ROADS[road](job)
+    Path(job["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
