@@ -1,25 +1,28 @@
 """What the corpus keeps of a file's text: licence headers and junk comments go, the program stays.
 
-Every edit is proven: the syntax trees before and after are equal, or the edit is undone and
-flagged. Whatever a tool or the interpreter reads in a comment survives: the shebang, a coding
-cookie, type comments, `noqa` and its like. A licence in a docstring is no comment and stays.
+Every edit is proven (`clean.edits.proof`), or undone and flagged. Whatever a tool or the
+interpreter reads in a comment survives: the shebang, a coding cookie, type comments, `noqa` and
+its like. A licence in a docstring is no comment and stays.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from clean.edits.proof import LEADING, Program, same_program
+from clean.edits.redact import proves, redact
 from clean.signals.comments import Comment, find_comments, is_junk
 from clean.signals.decode import codec_of, find_cookie, to_lf
-from clean.signals.syntax import parse
+from clean.signals.secrets_recipe import Group
 
-HEADER, JUNK, COOKIE = "header", "junk_comments", "cookie"
+HEADER, JUNK, COOKIE, REDACTION = "header", "junk_comments", "cookie", "redaction"
 UNDONE = "_undone"  # follows an edit's name if it could not be proven
+LEFT = "_left"  # follows the redaction's name if something had to stay, in code
+
+Edit = tuple[str, Callable[[str], str]]
 
 _LICENSE_WORDS = re.compile(
     r"licen[cs]e|licen[cs]ing|copyright|\(c\)\s*\d{4}|©|spdx-|all rights reserved|warrant(?:y|ies)"
@@ -32,43 +35,76 @@ _PRAGMA = re.compile(
     r"|/// |///$)|#[^\n]*coding[:=]",
     re.IGNORECASE,
 )
-_LEADING = re.compile(r"(?:[ \t\f]*+(?:#[^\n]*+)?+\n)*+(?:[ \t\f]*+#[^\n]*+\Z)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """The text and what was done to it: header, junk_comments, cookie, or NAME_undone."""
+    """The text and what was done to it: NAME of an edit, or NAME_undone, or redaction_left."""
 
     text: str
     edits: tuple[str, ...]
+    redacted: tuple[str, ...] = ()  # the kind of each distinct value that went
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether nothing that should have gone is left."""
+        return not {REDACTION + UNDONE, REDACTION + LEFT} & set(self.edits)
 
 
-def rewrite(text: str, *, header: bool, junk_comments: bool) -> Rewritten:
+def rewrite(
+    text: str, *, header: bool, junk_comments: bool, redaction: Collection[Group] = ()
+) -> Rewritten:
     """Make the text that the corpus keeps, with LF line ends and a final newline. Never raises.
 
-    Parses the text, and again for each edit that changes it: as dangerous as any parsing.
+    May parse the text where an edit can't be proven by its tokens: as dangerous as any parsing.
     """
     text = normalise(text)
     edits: list[str] = []
-    wanted: list[tuple[str, Callable[[str], str]]] = []
-    if header:
-        wanted.append((HEADER, strip_license_header))
-    if junk_comments:
-        wanted.append((JUNK, strip_junk_comments))
-    # Last, since an edit above may lift a comment on to one of the two lines that count.
-    wanted.append((COOKIE, true_cookie))
-    tree: ast.Module | None = None
+    if "#" in text:  # every edit but redaction is of comments
+        wanted: list[Edit] = []
+        if header:
+            wanted.append((HEADER, strip_license_header))
+        if junk_comments:
+            wanted.append((JUNK, strip_junk_comments))
+        # Last, since an edit above may lift a comment on to one of the two lines that count.
+        wanted.append((COOKIE, true_cookie))
+        text, edits = _edited(text, wanted)
+    return _redacted(text, edits, redaction) if redaction else Rewritten(text, tuple(edits))
+
+
+def _edited(text: str, wanted: Sequence[Edit]) -> tuple[str, list[str]]:
+    """All edits under one proof; if that fails, each under its own."""
+    edited, names = text, []
     for name, edit in wanted:
-        edited = edit(text)
-        if edited == text:
+        before, edited = edited, edit(edited)
+        if edited != before:
+            names.append(name)
+    if not names or same_program(Program(text), Program(edited)):
+        return edited, names
+    return _edited_one_by_one(text, wanted)
+
+
+def _edited_one_by_one(text: str, wanted: Sequence[Edit]) -> tuple[str, list[str]]:
+    program, names = Program(text), []
+    for name, edit in wanted:
+        edited = Program(edit(program.text))
+        if edited.text == program.text:
             continue
-        tree = tree or _parsed(text)
-        if tree is not None and _same(tree, _parsed(edited)):
-            text = edited
-            edits.append(name)
-        else:
-            edits.append(name + UNDONE)
-    return Rewritten(text, tuple(edits))
+        proven = same_program(program, edited)
+        names.append(name if proven else name + UNDONE)
+        program = edited if proven else program
+    return program.text, names
+
+
+def _redacted(text: str, edits: list[str], groups: Collection[Group]) -> Rewritten:
+    redacted = redact(text, groups)
+    if redacted.text != text and not proves(text, redacted):
+        return Rewritten(text, (*edits, REDACTION + UNDONE))
+    if redacted.text != text:
+        edits = [*edits, REDACTION]
+    if not redacted.complete:
+        edits = [*edits, REDACTION + LEFT]
+    return Rewritten(redacted.text, tuple(edits), redacted.kinds)
 
 
 def normalise(text: str) -> str:
@@ -83,7 +119,7 @@ def strip_license_header(text: str) -> str:
     A block is a run of comment lines without a blank one; the blocks that say something else
     stay, and so do single lines that a tool reads.
     """
-    match = _LEADING.match(text)
+    match = LEADING.match(text)
     assert match is not None, "the expression matches anything, the empty text too"
     lines = match[0].split("\n")
     shebang = 1 if lines[0].startswith("#!") else 0
@@ -161,32 +197,3 @@ def _reads_as(body: bytes, codec: str, text: str) -> bool:
         return body.decode(codec) == text
     except UnicodeError:
         return False
-
-
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        return parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _same(a: ast.AST, b: ast.AST | None) -> bool:
-    """Whether two syntax trees are equal but for positions, however deep they are."""
-    pairs: list[tuple[Any, Any]] = [(a, b)]
-    while pairs:
-        left, right = pairs.pop()
-        if type(left) is not type(right):
-            return False
-        if isinstance(left, ast.AST):
-            pairs.extend((getattr(left, f, None), getattr(right, f, None)) for f in left._fields)
-        elif isinstance(left, list):
-            if len(left) != len(right):
-                return False
-            pairs.extend(zip(left, right, strict=True))
-        elif isinstance(left, str):
-            if left != right:
-                return False
-        # By their text: 0.0 == -0.0, and nan is not itself.
-        elif repr(left) != repr(right):
-            return False
-    return True
