@@ -13,6 +13,7 @@ from pathlib import Path
 from clean.checks import at_least, at_most
 from clean.rules.recipe import RulesRecipe
 from clean.signals.parameters import Parser, SignalParameters
+from clean.signals.secrets_recipe import Group, SecretsRecipe
 
 MAX_PERMUTATIONS = 4096
 MAX_SHARD_BYTES = 1 << 30  # an Arrow string column ends at 2 GiB, and a text may grow
@@ -89,6 +90,9 @@ class WriteRecipe:
 
     strip_license_header: bool = True  # comments on top that speak of a licence or copyright
     strip_junk_comments: bool = True  # comments with an alphanumeric rate below 0.5
+    # What gives way to placeholders: "secrets" of known formats, "emails", "ips".
+    redact: tuple[Group, ...] = ()
+    drop_unredacted: bool = True  # a file with something that can't be redacted is not written
     shard_bytes: int = 128 << 20  # raw bytes of the documents that go into one shard
 
     def __post_init__(self) -> None:
@@ -127,6 +131,7 @@ class CleanRecipe:
     tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)
     dedup: DedupRecipe = field(default_factory=DedupRecipe)
+    secrets: SecretsRecipe = field(default_factory=SecretsRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)
     write: WriteRecipe = field(default_factory=WriteRecipe)
     limits: LimitsRecipe = field(default_factory=LimitsRecipe)
@@ -136,6 +141,8 @@ class CleanRecipe:
             raise ValueError(f'grammar must be "running" or "3.8" and up, not {self.grammar!r}')
         if self.rules.min_chars_per_token is not None and self.tokenizer is None:
             raise ValueError("rules.min_chars_per_token needs clean.tokenizer, which is off")
+        if self.rules.max_secrets is not None and not self.secrets.count:
+            raise ValueError("rules.max_secrets needs clean.secrets.count, which is off")
 
 
 def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
@@ -147,4 +154,5 @@ def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
         grammar=recipe.grammar,
         parser=recipe.parser,
         tokenizer=recipe.tokenizer,
+        secrets=recipe.secrets.count,
     )

@@ -52,5 +52,8 @@ CLEANED = pa.schema(
         pa.field("stars", pa.int64(), nullable=False),
         pa.field("source_shard", pa.string(), nullable=False),
         pa.field("source_row", pa.int64(), nullable=False),
+        # PyCodeGPT resamples by stars and these; null: not measured.
+        pa.field("unit_test_score", pa.float32()),
+        pa.field("function_score", pa.float32()),
     ]
 )

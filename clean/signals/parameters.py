@@ -20,6 +20,7 @@ class SignalParameters:
     grammar: str = "running"  # or a version, such as "3.8"
     parser: Parser = "ast"
     tokenizer: Path | None = None  # a tokenizer.json; None: no tokens are counted
+    secrets: bool = False  # whether they are counted
 
     def __post_init__(self) -> None:
         """Refuse what can't be measured."""

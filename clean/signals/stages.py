@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clean.signals import fingerprint, license_stage, syntax, text, tokens
+from clean.signals import fingerprint, license_stage, secret_stage, syntax, text, tokens
 from clean.signals.document import SignalStage
 from clean.signals.parameters import SignalParameters
 
@@ -19,6 +19,7 @@ _CONSTRUCTORS: dict[str, Callable[[SignalParameters], SignalStage | None]] = {
     "license": license_stage.stage,
     "fingerprint": fingerprint.stage,
     "tokens": tokens.stage,
+    "secrets": secret_stage.stage,
 }
 STAGE_NAMES = tuple(_CONSTRUCTORS)  # of all there are
 

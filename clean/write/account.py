@@ -30,8 +30,8 @@ def describe(
 ) -> Manifest:
     """The manifest of the corpus that stands complete in `clean.next`."""
     folder = next_folder(job.target)
-    counted = tally(job.shards, job.sidecars)
-    edits, lost = _rewriting(job)
+    counted = tally(job.shards, job.decided)
+    edits, redactions, lost = _rewriting(job)
     splits, licenses = _splits(folder)
     steps = [*funnel(counted, rules), _written(counted, splits)]
     facts = {
@@ -42,6 +42,7 @@ def describe(
         "cuts": asdict(cuts),
         "licenses": licenses,
         "edits": edits,
+        "redactions": redactions,
         "quarantined": [*lost, *_quarantined(job)][:_MAX_QUARANTINED],
         "seconds": seconds,
     }
@@ -86,20 +87,23 @@ def _written(counted: Tally, splits: dict[str, dict[str, int]]) -> FunnelStep:
     return FunnelStep("written", "", files, size, before_files - files, before_bytes - size)
 
 
-def _rewriting(job: WriteJob) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Documents by edit, and the rows that the engine gave up while rewriting."""
+def _rewriting(job: WriteJob) -> tuple[dict[str, int], dict[str, int], list[dict[str, Any]]]:
+    """Documents by edit, redacted values by kind, and the rows that were lost while rewriting."""
     folder = next_folder(job.target)
     notes = [part_notes(part_file(folder, shard)) for shard in job.shards]
     edits: Counter[str] = Counter()
+    redactions: Counter[str] = Counter()
     for note in notes:
         edits.update(note["edits"])
-    return dict(sorted(edits.items())), [loss for note in notes for loss in note["lost"]]
+        redactions.update(note["redactions"])
+    lost = [loss for note in notes for loss in note["lost"]]
+    return dict(sorted(edits.items())), dict(sorted(redactions.items())), lost
 
 
 def _quarantined(job: WriteJob) -> Iterator[dict[str, Any]]:
     """The rows that a signal stage lost: a crash, a hang or a flood of memory."""
     for shard in job.shards:
-        table = outcomes(shard, job.sidecars)
+        table = outcomes(shard, job.decided)
         lost = pc.is_in(table.column("reason"), value_set=pa.array(LOSSES))
         for row in np.flatnonzero(lost.to_numpy()).tolist():
             rule, reason = (table.column(name)[row].as_py() for name in ("rule", "reason"))

@@ -11,18 +11,21 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clean.edits.rewrite import Rewritten, rewrite
 from clean.recipe import WriteRecipe
 from clean.selection import Selection
 from clean.signals.decode import decode
+from clean.write.scores import COLUMNS, with_scores
 from corpus.engine import Done, Engine, Guard, Lost, Unit
 from corpus.files import atomic_path
 from corpus.schema import CLEANED
@@ -31,7 +34,17 @@ from corpus.shards import Shard, read_rows
 _COPIED = ("repo_id", "repo", "commit", "path", "blob_id", "license", "stars")
 _NOTES_KEY = b"pycodegpt.part"
 SCHEMA = pa.schema([*CLEANED, pa.field("order", pa.uint64(), nullable=False)])
-_REWRITTEN = pa.schema([*CLEANED, pa.field("edits", pa.list_(pa.string()), nullable=False)])
+# A part lives for minutes: LZ4 costs a fraction of zstd's time and takes little more room.
+_COMPRESSION = "lz4"
+_NAMES = pa.list_(pa.string())
+_REWRITTEN = pa.schema(
+    [
+        *(field for field in CLEANED if field.name not in COLUMNS),
+        pa.field("edits", _NAMES, nullable=False),
+        pa.field("redacted", _NAMES, nullable=False),  # the kind of each value that went
+        pa.field("drop", pa.bool_(), nullable=False),  # something is left that must not be written
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class RewriteWork:
     guess_encoding: bool
 
     def __call__(self, unit: Unit, guard: Guard) -> pa.Table:
-        """One row a selected row: the columns of CLEANED, and the edits that were made."""
+        """One row a selected row: its document without scores, and what was done to it."""
         rows = self.selection.of_unit(unit)
         table = read_rows(unit.shard, unit.start, unit.stop, ["content", *_COPIED])
         table = table.take(pa.array([row - unit.start for row in rows], pa.int64()))
@@ -52,11 +65,9 @@ class RewriteWork:
             guard.enter(row)
             rewritten.append(self._rewritten(content.as_py()))
         columns = {name: table.column(name) for name in _COPIED}
-        columns["text"] = pa.array([document.text for document in rewritten], pa.string())
         columns["source_shard"] = pa.array([unit.shard.name] * len(rows), pa.string())
         columns["source_row"] = pa.array(rows, pa.int64())
-        edits = pa.array([list(document.edits) for document in rewritten], pa.list_(pa.string()))
-        columns["edits"] = edits
+        columns |= self._columns(rewritten)
         return pa.table(columns).select(_REWRITTEN.names).cast(_REWRITTEN)
 
     def _rewritten(self, content: bytes) -> Rewritten:
@@ -66,7 +77,19 @@ class RewriteWork:
             text,
             header=self.recipe.strip_license_header,
             junk_comments=self.recipe.strip_junk_comments,
+            redaction=self.recipe.redact,
         )
+
+    def _columns(self, rewritten: Sequence[Rewritten]) -> dict[str, pa.Array]:
+        drops = [self.recipe.drop_unredacted and not document.is_redacted for document in rewritten]
+        # What must not be written need not travel.
+        texts = ["" if drop else one.text for one, drop in zip(rewritten, drops, strict=True)]
+        return {
+            "text": pa.array(texts, pa.string()),
+            "edits": pa.array([list(document.edits) for document in rewritten], _NAMES),
+            "redacted": pa.array([list(document.redacted) for document in rewritten], _NAMES),
+            "drop": pa.array(drops, pa.bool_()),
+        }
 
 
 def rewritten_shards(
@@ -112,28 +135,53 @@ class _Gathering:
         return pa.concat_tables([_REWRITTEN.empty_table(), *self.tables]).sort_by("source_row")
 
 
-def write_part(
-    path: Path, table: pa.Table, buckets: np.ndarray, order: np.ndarray, lost: Iterable[Lost]
-) -> None:
-    """Write a part; `buckets` and `order` say where each row of `table` goes.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a raw shard gives to the corpus, and what it might have given."""
+
+    table: pa.Table  # of CLEANED
+    notes: dict[str, Any]  # as `part_notes` gives them back
+
+
+def make_part(shard: Shard, sidecars: Path, rewritten: pa.Table, lost: Iterable[Lost]) -> Part:
+    """Leave out what must not be written, count what was done, and put the scores beside the rest.
+
+    Raises SidecarError for scores that can't be read.
+    """
+    dropped = rewritten.filter(rewritten.column("drop"))
+    kept = rewritten.filter(pc.invert(rewritten.column("drop")))
+    notes = {
+        "edits": _counted(rewritten.column("edits")),
+        "redactions": _counted(kept.column("redacted")),
+        "lost": [
+            *(_described(loss) for loss in lost),
+            *(_unredacted(shard, row) for row in dropped.column("source_row").to_pylist()),
+        ],
+    }
+    table = with_scores(kept.drop_columns(["edits", "redacted", "drop"]), shard, sidecars)
+    return Part(table.select(CLEANED.names), notes)
+
+
+def _counted(names: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted(Counter(name for row in names.to_pylist() for name in row).items()))
+
+
+def write_part(path: Path, part: Part, buckets: np.ndarray, order: np.ndarray) -> None:
+    """Write a part; `buckets` and `order` say where each row of its table goes.
 
     Raises DiskFullError or FileError naming `path`.
     """
-    edits = Counter(edit for row in table.column("edits").to_pylist() for edit in row)
     by_bucket = np.argsort(buckets, kind="stable")
-    table = table.drop_columns("edits").append_column("order", pa.array(order))
+    table = part.table.append_column("order", pa.array(order))
     table = table.cast(SCHEMA).take(pa.array(by_bucket))
     present, starts = np.unique(buckets[by_bucket], return_index=True)
-    notes = {
-        "buckets": present.tolist(),
-        "edits": dict(sorted(edits.items())),
-        "lost": [_described(loss) for loss in lost],
-    }
-    with atomic_path(path) as aside, pq.ParquetWriter(aside, SCHEMA, compression="zstd") as writer:
+    notes = json.dumps({**part.notes, "buckets": present.tolist()})
+    writing = partial(pq.ParquetWriter, schema=SCHEMA, compression=_COMPRESSION)
+    with atomic_path(path) as aside, writing(aside) as writer:
         for start, stop in pairwise([*starts.tolist(), len(buckets)]):
             # One row group a call, so that the n-th group is the n-th bucket.
             writer.write_table(table.slice(start, stop - start), row_group_size=stop - start)
-        writer.add_key_value_metadata({_NOTES_KEY: json.dumps(notes).encode()})
+        writer.add_key_value_metadata({_NOTES_KEY: notes.encode()})
 
 
 def _described(loss: Lost) -> dict[str, Any]:
@@ -146,8 +194,16 @@ def _described(loss: Lost) -> dict[str, Any]:
     }
 
 
+def _unredacted(shard: Shard, row: int) -> dict[str, Any]:
+    return {"shard": shard.name, "row": row, "reason": "unredacted", "stage": "write"}
+
+
 def part_notes(path: Path) -> dict[str, Any]:
-    """What happened while a part was made: `edits` by name, and the `lost` rows."""
+    """What happened while a part was made.
+
+    Documents by `edits`, values by kind in `redactions`, and the `lost` rows: those that the
+    engine gave up, and those that hold what could not be redacted.
+    """
     notes: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[_NOTES_KEY])
     return notes
 

@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 from clean.ask.funnel import outcomes
 from clean.recipe import CleanRecipe
 from clean.selection import Selection
-from clean.write.parts import RewriteWork, read_bucket, rewritten_shards, write_part
+from clean.write.parts import RewriteWork, make_part, read_bucket, rewritten_shards, write_part
 from clean.write.split import Cuts, bucket_of, cuts_for, order_keys, split_of
 from corpus.engine import Engine
-from corpus.errors import ManifestError
+from corpus.errors import FileError, ManifestError
 from corpus.events import Notice, Progress, Report, silent
 from corpus.files import named_errors, remove_leftovers, write_text
 from corpus.layout import SPLITS
@@ -31,7 +31,7 @@ from corpus.schema import CLEANED
 from corpus.shards import Shard, read_rows, write_shard
 
 STAGE = "write"
-VERSION = 1
+VERSION = 2
 MANIFEST_STAGE = "clean"
 _STAMP_FILE = "stamp"
 _WRITE_ROWS = 4096
@@ -45,12 +45,18 @@ class WriteJob:
     """What the stage works on and what it may use."""
 
     shards: Sequence[Shard]
-    sidecars: Path
+    sidecars: Path  # signals
     target: Path  # the cleaned corpus's folder
     recipe: CleanRecipe
     seed: int
     engine: Engine
     stamp: str  # digest of all that the corpus depends on
+    decisions: Path | None = None  # verdicts and duplicates; off: beside the signals
+
+    @property
+    def decided(self) -> Path:
+        """The folder of verdicts and duplicates."""
+        return self.decisions or self.sidecars
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,15 @@ def is_written(target: Path, stamp: str) -> bool:
 
 
 def restore(target: Path) -> None:
-    """Undo or finish a change of folders that was cut short."""
+    """Undo or finish a change of folders that was cut short.
+
+    Raises FileError where something that is no folder stands in a folder's place.
+    """
     old = old_folder(target)
+    for folder in (target, next_folder(target), old):
+        if folder.exists() and not folder.is_dir():
+            problem = "a file stands where the cleaned corpus has a folder; move it away"
+            raise FileError(folder, f"{problem} and run again")
     if not old.is_dir():
         return
     with named_errors(old):
@@ -156,7 +169,7 @@ def _plan(job: WriteJob, folder: Path, report: Report) -> Plan:
     """Select the kept rows of each shard, and count the shards that they will fill."""
     repositories = _REPOSITORIES.empty_table()
     for done, shard in enumerate(job.shards, 1):
-        rows = np.flatnonzero(outcomes(shard, job.sidecars).column("reason").is_null().to_numpy())
+        rows = np.flatnonzero(outcomes(shard, job.decided).column("reason").is_null().to_numpy())
         _selection(folder).save(shard, rows)
         kept = read_rows(shard, columns=["repo_id", "size"]).take(pa.array(rows))
         counted = kept.append_column("documents", pa.array(np.ones(len(rows), np.int64)))
@@ -186,9 +199,10 @@ def _write_parts(job: WriteJob, folder: Path, plan: Plan, report: Report) -> Non
     done = total - sum(len(selection.of_shard(shard)) for shard in missing)
     work = RewriteWork(selection, job.recipe.write, job.recipe.guess_encoding)
     for shard, table, lost in rewritten_shards(missing, work, job.engine):
-        keys = order_keys(shard.name, table.column("source_row").to_numpy(), job.seed)
-        buckets = plan.buckets(table.column("repo_id").to_numpy(), keys, job.seed)
-        write_part(part_file(folder, shard), table, buckets, keys, lost)
+        part = make_part(shard, job.sidecars, table, lost)
+        keys = order_keys(shard.name, part.table.column("source_row").to_numpy(), job.seed)
+        buckets = plan.buckets(part.table.column("repo_id").to_numpy(), keys, job.seed)
+        write_part(part_file(folder, shard), part, buckets, keys)
         for loss in lost:
             report(Notice(f"{loss.unit}: {loss.reason} while rewriting; dropped", warning=True))
         done += table.num_rows + len(lost)
