@@ -21,6 +21,8 @@ from clean.rules import verdicts
 from clean.rules.rule import Rule
 from clean.signals.measure import run_signals
 from clean.signals.stages import STAGE_NAMES as SIGNALS
+from clean.takedown.carry_out import FACT as TAKEDOWNS
+from clean.takedown.carry_out import carry_out
 from clean.write import stage as write
 from clean.write.account import describe
 from corpus.engine import Engine
@@ -66,7 +68,7 @@ def run_clean(
     cleaning = open_cleaning(folder, recipe, seed=seed, engine=engine, report=report)
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
-        tidy(folder)
+        cleaning = prepare(cleaning)
         _forget(cleaning, dependents(stage, cleaning.rules) if stage is not None else ())
         bring_up_to_date(cleaning, summary)
     return summary
@@ -84,8 +86,7 @@ def measure(
     cleaning = open_cleaning(folder, recipe, seed=seed, engine=engine, report=report)
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
-        tidy(folder)
-        _measure(cleaning, summary)
+        _measure(prepare(cleaning), summary)
     return summary
 
 
@@ -110,8 +111,15 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(name for name in STAGES if name in used)
 
 
+def prepare(cleaning: Cleaning) -> Cleaning:
+    """Put in order what a killed run left, takedowns included; the shards as they are then."""
+    tidy(cleaning.folder)
+    shards = carry_out(cleaning.folder, cleaning.shards, cleaning.takedowns, cleaning.report)
+    return replace(cleaning, shards=shards)
+
+
 def tidy(folder: RunFolder) -> None:
-    """Put in order what a killed run left."""
+    """Finish or undo what a killed writer left."""
     write.restore(folder.clean)
     remove_leftovers(folder.sidecars)
 
@@ -215,7 +223,7 @@ def _write(cleaning: Cleaning, summary: CleanSummary) -> None:
 def _with_takedowns(manifest: Manifest, cleaning: Cleaning) -> Manifest:
     """The corpus's manifest says which repositories are not in it any more."""
     takedowns = [takedown.plain() for takedown in cleaning.takedowns]
-    return replace(manifest, facts={**manifest.facts, "takedowns": takedowns})
+    return replace(manifest, facts={**manifest.facts, TAKEDOWNS: takedowns})
 
 
 def _complete(cleaning: Cleaning, summary: CleanSummary) -> None:

@@ -17,6 +17,7 @@ from pycodegpt.commands.clean_session import (
     size,
     within,
 )
+from pycodegpt.commands.clean_takedown import takedown
 from pycodegpt.session import (
     DEFAULT_RECIPE,
     JsonOption,
@@ -132,3 +133,4 @@ app.command()(diff)
 app.command()(explain)
 app.command()(funnel)
 app.command()(sample)
+app.command()(takedown)

@@ -94,7 +94,9 @@ def diff(
     overrides: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one value of the second recipe; repeatable."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one value of the second recipe; repeatable. run=FOLDER holds for both.",
         ),
     ] = None,
     examples: Annotated[
@@ -119,16 +121,17 @@ def diff(
     from clean.ask.diff import both_sides, compare
     from clean.ask.flip_list import FlipList, check_format
 
-    if recipe_b is None and not overrides:
+    of_run = [override for override in overrides or () if _is_run(override)]
+    if recipe_b is None and len(overrides or ()) == len(of_run):
         raise UsageError("name a second recipe, or change the first one with --set KEY=VALUE")
     if out is not None:
         check_format(out)
     with (
-        _two(recipe_a, recipe_b or recipe_a, overrides, memory, workers) as (a, b),
+        _two((recipe_a, of_run), (recipe_b or recipe_a, overrides), memory, workers) as (a, b),
         both_sides(a, b) as sides,
     ):
         listed = FlipList(a.folder.scratch / "flips", *sides) if out is not None else None
-        difference = compare(*sides, examples=examples, each=listed and listed.add)
+        difference = compare(*sides, examples=examples, each=listed.add if listed else None)
         if out is not None and listed is not None:
             shares = a.shares
             listed.write(out, memory_bytes=shares.database_bytes, threads=shares.threads)
@@ -138,25 +141,28 @@ def diff(
     show(result, _difference_text(difference, out), as_json=as_json)
 
 
+def _is_run(override: str) -> bool:
+    return override.partition("=")[0].strip() == "run"
+
+
 @contextmanager
 def _two(
-    recipe_a: Path,
-    recipe_b: Path,
-    overrides: list[str] | None,
+    first: tuple[Path, list[str]],
+    second: tuple[Path, list[str] | None],
     memory: str | None,
     workers: int | None,
 ) -> Iterator[tuple[Cleaning, Cleaning]]:
-    """Both recipes over the first one's run."""
+    """Two recipes and their overrides, over the first one's run."""
     from clean.inputs import open_cleaning
     from corpus.recipe import read_recipe
     from pycodegpt.recipe import Recipe
 
-    second = read_recipe(recipe_b, Recipe, tuple(overrides or ()))
-    with asking(recipe_a, None, memory=memory, workers=workers) as a:
+    other = read_recipe(second[0], Recipe, tuple(second[1] or ()))
+    with asking(*first, memory=memory, workers=workers) as a:
         b = open_cleaning(
             a.folder,
-            within(second.clean, memory, workers),
-            seed=second.seed,
+            within(other.clean, memory, workers),
+            seed=other.seed,
             report=a.report,
             measures=False,
         )
