@@ -16,7 +16,7 @@ import hashlib
 import json
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -30,12 +30,34 @@ _MAX_EXTENDS = 8
 def read_recipe(path: Path, model: type[T], overrides: tuple[str, ...] = ()) -> T:
     """Read a TOML file, the files it `extends`, and `key=value` overrides into `model`.
 
-    Raises RecipeError naming the file and the key.
+    Raises RecipeError naming the file and the key, or the override.
     """
+    try:
+        return _build_from(path, model, overrides)
+    except RecipeError as error:
+        raise _blamed(error, path, model, overrides) from error
+
+
+def _build_from(path: Path, model: type[T], overrides: Sequence[str]) -> T:
     table = _read_toml(path, depth=0)
     for override in overrides:
         _merge(table, _parse_override(override))
     return build(model, table, path=path)
+
+
+def _blamed(
+    error: RecipeError, path: Path, model: type[Any], overrides: Sequence[str]
+) -> RecipeError:
+    """The same error with the override's name on it, if it is one without which all is well."""
+    if error.path is None:
+        return error
+    for index, override in enumerate(overrides):
+        try:
+            _build_from(path, model, [*overrides[:index], *overrides[index + 1 :]])
+        except RecipeError:
+            continue
+        return RecipeError(None, f"--set {override}", error.problem)
+    return error
 
 
 def build(model: type[T], table: Mapping[str, Any], *, path: Path | None = None) -> T:
