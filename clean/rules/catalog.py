@@ -67,10 +67,11 @@ _CHOICES = (
     Rule("max_assert_rate", "high_assert_rate", "structure", "assert_rate", "above"),
     Rule("max_one_return_rate", "one_return_functions", "structure", "one_return_rate", "above"),
     Rule("min_chars_per_token", "few_chars_per_token", "tokens", "chars_per_token", "below"),
+    # First of the licence rules: "copyleft" alone would not say that the repository says otherwise.
+    Rule("drop_license_conflict", "license_conflict", "license", "license_conflict", "present"),
     Rule("allow_repo_licenses", "repo_license", "license", "repo_category", "outside"),
     Rule("allow_license_files", "license_files", "license", "files_category", "outside"),
     Rule("allow_file_licenses", "file_license", "license", "license_category", "outside"),
-    Rule("drop_license_conflict", "license_conflict", "license", "license_conflict", "present"),
     Rule("min_stars", "few_stars", SHARD, "stars", "below"),
     Rule("max_secrets", "secrets", "secrets", "secrets", "above"),
     Rule(
