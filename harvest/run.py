@@ -53,9 +53,10 @@ def harvest(
     with writing(folder.frontier) as database:
         frontier = Frontier(folder.frontier, database)
         _bind(frontier, recipe, folder, clock)
-        _recover(frontier, folder, opt_out, report)
+        left_out = _with_takedowns(opt_out, folder)
+        _recover(frontier, folder, opt_out, left_out, report)
         with open_source(recipe, tokens, report) as source:
-            _work(recipe, folder, frontier, source, opt_out, report, clock)
+            _work(recipe, folder, frontier, source, left_out, report, clock)
         seconds = clock.now() - started
         manifest = account(
             recipe, frontier, folder.raw, opted_out=len(opt_out.names), seconds=seconds
@@ -64,6 +65,13 @@ def harvest(
             folder.raw.mkdir(parents=True, exist_ok=True)
         write_manifest(folder.raw, manifest)
     return manifest
+
+
+def _with_takedowns(opt_out: OptOut, folder: RunFolder) -> OptOut:
+    """The list, and the repositories that cleaning took down in this run."""
+    if not folder.takedowns.exists():
+        return opt_out
+    return OptOut(opt_out.names | read_opt_out(folder.takedowns).names)
 
 
 def spools_of(folder: RunFolder) -> Path:
@@ -123,7 +131,9 @@ def _bind(frontier: Frontier, recipe: HarvestRecipe, folder: RunFolder, clock: C
     frontier.begin(as_plain(recipe.selection), until=int(end.timestamp()))
 
 
-def _recover(frontier: Frontier, folder: RunFolder, opt_out: OptOut, report: Report) -> None:
+def _recover(
+    frontier: Frontier, folder: RunFolder, opt_out: OptOut, left_out: OptOut, report: Report
+) -> None:
     """Put in order what an earlier run left: half-written files, lost shards, old failures."""
     with named_errors(folder.raw):
         (folder.raw / FILE_NAME).unlink(missing_ok=True)
@@ -131,9 +141,10 @@ def _recover(frontier: Frontier, folder: RunFolder, opt_out: OptOut, report: Rep
             remove_leftovers(place)
     for line in reconcile(frontier, folder.raw):
         report(Notice(line, warning=True))
-    for name in frontier.opt_out(opt_out):
-        text = f"{name} opted out, but is in a finished shard; take it down there"
-        report(Notice(text, warning=True))
+    for name in frontier.opt_out(left_out):
+        if opt_out.covers(name):
+            text = f"{name} opted out, but is in a finished shard; take it down: clean takedown"
+            report(Notice(text, warning=True))
     frontier.retry_failed()
     for repository in frontier.with_states("fetched"):
         if not holds(spool_path(spools_of(folder), repository.id), repository.rows):

@@ -17,6 +17,7 @@ from corpus.errors import (
 )
 from corpus.manifest import read_manifest
 from corpus.schema import git_blob_id
+from corpus.shards import list_shards
 from harvest.database import writing
 from harvest.frontier import Frontier
 from harvest.loopback.catalog import memory_catalog
@@ -383,6 +384,20 @@ def test_a_list_that_grows_is_honoured_by_the_next_run(bench: Any, tmp_path: Pat
     manifest = bench.harvest(opt_out=wishes)
     assert VICTIM not in bench.repositories
     assert manifest.counts["repositories_opted_out"] == 1
+
+
+def test_what_was_taken_down_is_not_harvested_again(bench: Any) -> None:
+    bench.harvest()
+    assert VICTIM in bench.repositories
+    line = f'{VICTIM} # {{"id": 1, "date": "2024-01-01", "files": 1, "was_in_corpus": 1}}'
+    bench.folder.takedowns.write_text(f"# a list\n{line}\n")
+    for shard in list_shards(bench.folder.raw):
+        shard.path.unlink()
+    manifest = bench.harvest()
+    assert VICTIM not in bench.repositories
+    assert len(bench.repositories) == 11
+    assert manifest.counts["repositories_opted_out"] == 1
+    assert not any("opted out, but" in line for line in bench.log.lines)
 
 
 def test_a_folder_holds_one_harvest(bench: Any) -> None:
