@@ -48,16 +48,27 @@ def _build_from(path: Path, model: type[T], overrides: Sequence[str]) -> T:
 def _blamed(
     error: RecipeError, path: Path, model: type[Any], overrides: Sequence[str]
 ) -> RecipeError:
-    """The same error with the override's name on it, if it is one without which all is well."""
-    if error.path is None:
+    """The same error with the name of the override that it comes from, if it comes from one."""
+    if error.path is None or not _builds(path, model, ()):
         return error
     for index, override in enumerate(overrides):
+        if _builds(path, model, [*overrides[:index], *overrides[index + 1 :]]):
+            return RecipeError(None, f"--set {override}", error.problem)
+    # Several are wrong: the first that is wrong by itself.
+    for override in overrides:
         try:
-            _build_from(path, model, [*overrides[:index], *overrides[index + 1 :]])
-        except RecipeError:
-            continue
-        return RecipeError(None, f"--set {override}", error.problem)
+            _build_from(path, model, [override])
+        except RecipeError as alone:
+            return RecipeError(None, f"--set {override}", alone.problem)
     return error
+
+
+def _builds(path: Path, model: type[Any], overrides: Sequence[str]) -> bool:
+    try:
+        _build_from(path, model, overrides)
+    except RecipeError:
+        return False
+    return True
 
 
 def build(model: type[T], table: Mapping[str, Any], *, path: Path | None = None) -> T:

@@ -84,6 +84,26 @@ def test_a_malformed_override_is_named(tmp_path: Path, override: str) -> None:
         read_recipe(write(tmp_path, "r.toml", ""), Recipe, (override,))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["steps=3", "stepz=3"], r"--set stepz=3: unknown key; did you mean 'steps'\?"),
+        (["rules.max_longest_line=-1", "steps=3"], "--set rules.max_longest_line=-1: max_longest"),
+        (["steps=3", "stepz=3", "mode=slow"], "--set stepz=3: unknown key"),
+    ],
+)
+def test_an_override_that_can_not_be_is_named(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(write(tmp_path, "r.toml", ""), Recipe, tuple(overrides))
+
+
+def test_an_override_is_not_blamed_for_its_file(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"r\.toml: stepz"):
+        read_recipe(write(tmp_path, "r.toml", "stepz = 3"), Recipe, ("steps=3",))
+
+
 def test_a_circle_of_extends_ends(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="circle"):
         read_recipe(write(tmp_path, "r.toml", 'extends = "r.toml"'), Recipe)
