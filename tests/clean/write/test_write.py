@@ -92,7 +92,7 @@ def test_the_manifest_accounts_for_everything(cleaned):
     steps = {step["step"]: step for step in facts["funnel"]}
     assert (steps["raw"]["files"], steps["written"]["files"]) == (41, 40)
     assert steps["min_code_lines"]["reasons"] == {"few_lines": 1}
-    assert set(facts["seconds"]) == {"signals", "verdict", "dedup", "write"}
+    assert "write" in facts["seconds"]
     assert manifest.parameters["seed"] == 1
 
 
