@@ -1,12 +1,18 @@
-"""The license stage: what a file and its repository say about their licence."""
+"""The license stage: what a file, the licence files around it and GitHub say about its licence."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import pyarrow as pa
 
-from clean.signals.document import Document, Row, SignalStage
-from clean.signals.license import category, find_license
+from clean.signals.document import Document, Measure, Row, SignalStage
+from clean.signals.license import find_license
+from clean.signals.license_conflict import find_conflict
+from clean.signals.license_files import ShardLicenses, licenses_of
+from clean.signals.license_terms import category
 from clean.signals.parameters import SignalParameters
+from corpus.engine import Unit
 
 # Categories: permissive, copyleft, other, none.
 SCHEMA = pa.schema(
@@ -23,25 +29,40 @@ SCHEMA = pa.schema(
 
 
 def stage(parameters: SignalParameters) -> SignalStage:
-    """The license stage."""
+    """The license stage. Its stamp covers the licence files: they are rows of the shard."""
     return SignalStage(
         name="license",
         version=2,
         parameters={},
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
-        measure=_row,
+        measure=partial(_row, None),
         lost=_lost_row,
+        of_unit=_measure_in,
     )
 
 
-def _row(document: Document) -> Row:
+def _measure_in(unit: Unit) -> Measure:
+    return partial(_row, licenses_of(unit.shard))
+
+
+def _row(licenses: ShardLicenses | None, document: Document) -> Row:
     found = find_license(document.text or "")
+    nearest = root = None
+    if licenses is not None:
+        nearest = licenses.nearest(document.repo_id, document.path)
+        root = licenses.in_folder(document.repo_id, "")
+    header = found.expression
+    if header is None and found.category == "other":
+        header = found.evidence  # a tag that is no expression: a licence that nobody knows
     return {
         "file_license": found.expression,
         "license_evidence": found.evidence,
         "license_category": found.category,
         "repo_category": category(document.repo_license),
+        "files_license": nearest,
+        "files_category": category(nearest),
+        "license_conflict": find_conflict(header, nearest, root, document.repo_license),
     }
 
 

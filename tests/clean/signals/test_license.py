@@ -65,7 +65,7 @@ BSD = "# Redistribution and use in source and binary forms, with or without\n# m
         ),
         ("# Dual licensed under the MIT license and\n" + GPL3, None, "permissive"),
         (MIT + GPL3, "GPL-3.0-or-later AND MIT", "copyleft"),
-        ("# Copyright X. All rights reserved.\n", "LicenseRef-proprietary", "other"),
+        ("# Copyright X. All rights reserved.\n", None, "none"),
         ("# Proprietary and confidential\n", "LicenseRef-proprietary", "other"),
         ("# Copyright X. All rights reserved. See the LICENSE file.\n", None, "none"),
         ("# Copyright 2020 X\n", None, "none"),
