@@ -11,7 +11,8 @@ from clean.compiled.kernel import helper
 
 NEWLINE, HASH, SINGLE, DOUBLE, BACKSLASH = 10, 35, 39, 34, 92
 ALNUM, ALPHA, DIGIT = 1, 2, 4  # `str.isalnum`, `str.isalpha`, `str.isdigit`
-_WORD_BYTES = np.array([chr(byte).isalnum() or byte == 95 for byte in range(128)] + [False] * 128)
+# ASCII letters, digits and the underscore, by byte.
+WORD_BYTES = np.array([chr(byte).isalnum() or byte == 95 for byte in range(128)] + [False] * 128)
 _PLANES = 0x40000  # no character above is alphanumeric; a test looks at all of them
 
 
@@ -65,7 +66,7 @@ def word_end(data, marks, i, classes):  # type: ignore[no-untyped-def]
     r"""Behind the word (`\w+`) that starts at i, which ends with the code that it stands in."""
     while i < len(data) and marks[i] == 0:
         byte = data[i]
-        if _WORD_BYTES[byte]:
+        if WORD_BYTES[byte]:
             i += 1
         elif byte >= 0xC0 and has_class(data, i, ALNUM, classes):
             i += char_bytes(byte)

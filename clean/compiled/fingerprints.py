@@ -111,7 +111,7 @@ def least_values(shingles, factors, offsets, least):  # type: ignore[no-untyped-
             least[p] = min(least[p], np.uint32(a * factors[p] + offsets[p]))
 
 
-@kernel(HASHES, HASHES)
+@helper
 def common_count(a, b):  # type: ignore[no-untyped-def]
     """How many values two ascending arrays without repeats share."""
     i = j = common = 0
@@ -121,6 +121,12 @@ def common_count(a, b):  # type: ignore[no-untyped-def]
         i += x <= y
         j += y <= x
     return common
+
+
+@kernel(HASHES, HASHES)
+def count_common(a, b):  # type: ignore[no-untyped-def]
+    """`common_count`, for callers outside of kernels."""
+    return common_count(a, b)
 
 
 @kernel(BYTES, BYTES_OUT)

@@ -29,10 +29,13 @@ BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 HASHES = types.Array(types.uint64, 1, "C", readonly=True)
 WORDS = types.Array(types.uint32, 1, "C", readonly=True)
 FLAGS = types.Array(types.boolean, 1, "C", readonly=True)
+TABLE = types.Array(types.int64, 2, "C", readonly=True)
 # What a kernel writes to.
+FLAGS_OUT = types.Array(types.boolean, 1, "C")
 BYTES_OUT = types.Array(types.uint8, 1, "C")
 HASHES_OUT = types.Array(types.uint64, 1, "C")
 WORDS_OUT = types.Array(types.uint32, 1, "C")
+TABLE_OUT = types.Array(types.int64, 2, "C")
 COUNTS_OUT = types.Array(types.int64, 1, "C")
 
 _config: Any = numba.config  # its values are set at run time

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# Imported for the kernels that they hold.
-from clean.compiled import fingerprints, marks, statistics  # noqa: F401
 from clean.compiled.kernel import KERNELS, code_folder
 from corpus.events import Notice, Report, silent
 from corpus.files import named_errors
 
 
 def warm(report: Report = silent) -> None:
-    """Load every kernel's machine code, compiled now if it is not on the disk yet.
+    """Load the machine code of the kernels of all imported modules; compile what is not on disk.
 
     A parent calls it before its workers start, so that one process compiles for all of them,
     and a worker before its first row. Raises DiskFullError or FileError naming the folder.

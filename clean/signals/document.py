@@ -57,9 +57,14 @@ class Document:
         return "\n".join(line[:_MAX_TOP_COLUMN] for line in lines)
 
     @cached_property
+    def encoded(self) -> bytes:
+        """The text in UTF-8; empty if the file is no text."""
+        return encode(self.text or "")
+
+    @cached_property
     def data(self) -> Bytes:
-        """The text in UTF-8, (bytes,); empty if the file is no text."""
-        return utf8(self.text or "")
+        """`encoded` as an array, (bytes,)."""
+        return np.frombuffer(self.encoded, np.uint8)
 
     @cached_property
     def marks(self) -> Bytes:
@@ -72,9 +77,14 @@ class Document:
         return classes_of(self.text or "")
 
 
-def utf8(text: str) -> Bytes:
+def encode(text: str) -> bytes:
     """A text's bytes, lone surrogates too."""
-    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def utf8(text: str) -> Bytes:
+    """A text's bytes as an array."""
+    return np.frombuffer(encode(text), np.uint8)
 
 
 def marks_of(data: Bytes) -> Bytes:

@@ -118,7 +118,7 @@ def jaccard(a: Hashes, b: Hashes) -> float:
 
 def common_count(a: Hashes, b: Hashes) -> int:
     """How many shingles two sets share, each sorted and unique."""
-    return int(fingerprints.common_count(a, b))
+    return int(fingerprints.count_common(a, b))
 
 
 def signature(shingles: Hashes, permutations: int = 256) -> Signature | None:

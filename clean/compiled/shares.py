@@ -1,0 +1,57 @@
+"""Shares of a file's characters; `clean.signals.structure` says what each one means."""
+
+from __future__ import annotations
+
+from clean.compiled.characters import ALPHA, DIGIT, char_bytes, code_point, has_class, is_space
+from clean.compiled.kernel import BYTES, helper, kernel
+from clean.compiled.marks import COMMENT, STRING
+
+
+@kernel(BYTES, BYTES, BYTES)
+def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
+    """(all, letters, digits, in comments, in strings, equals signs) characters."""
+    chars = alpha = digits = comment = string = equals = 0
+    seen = 0
+    for i in range(len(data)):  # without a branch, so that it is vectorised
+        byte = data[i]
+        first = byte & 0xC0 != 0x80
+        seen |= byte
+        chars += first
+        comment += first & (marks[i] >= COMMENT)
+        string += first & (marks[i] == STRING)
+        alpha += ((byte | 0x20) >= 97) & ((byte | 0x20) <= 122)
+        digits += (byte >= 48) & (byte <= 57)
+        equals += byte == 61
+    if seen >= 0x80:
+        for i in range(len(data)):
+            if data[i] >= 0xC0:
+                alpha += has_class(data, i, ALPHA, classes)
+                digits += has_class(data, i, DIGIT, classes)
+    return chars, alpha, digits, comment, string, equals
+
+
+@kernel(BYTES)
+def word_count(data):  # type: ignore[no-untyped-def]
+    """How many words white space separates, as `str.split` does."""
+    words = 0
+    seen = 0
+    before = True
+    for i in range(len(data)):  # without a branch, so that it is vectorised
+        byte = data[i]
+        seen |= byte
+        blank = (byte == 32) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31))
+        words += before & (not blank)
+        before = blank
+    return words if seen < 0x80 else _unicode_word_count(data)
+
+
+@helper
+def _unicode_word_count(data):  # type: ignore[no-untyped-def]
+    words = i = 0
+    before = True
+    while i < len(data):
+        blank = is_space(code_point(data, i))
+        words += before and not blank
+        before = blank
+        i += char_bytes(data[i])
+    return words

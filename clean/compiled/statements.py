@@ -1,0 +1,171 @@
+"""What logical lines say: statements by their first word, docstrings, functions and classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clean.compiled.characters import keyword, packed, word_end
+from clean.compiled.kernel import BYTES, TABLE, helper, kernel
+from clean.compiled.lines import (
+    CODE_LINES,
+    INDENT,
+    START,
+    STOP,
+    bracket,
+    first_word,
+    is_only_strings,
+)
+from clean.compiled.marks import CODE, STRING
+
+_IMPORT, _FROM, _PASS = keyword(b"import"), keyword(b"from"), keyword(b"pass")
+_PRINT, _ASSERT, _RETURN = keyword(b"print"), keyword(b"assert"), keyword(b"return")
+_DEF, _CLASS, _ASYNC = keyword(b"def"), keyword(b"class"), keyword(b"async")
+_TEST_FUNCTION, _TEST_CLASS = keyword(b"test"), keyword(b"Test")
+_TESTS, _TEST_CASE = keyword(b"Tests"), keyword(b"TestCase")
+
+_MAX_NESTING = 200  # Python itself refuses more than 100 levels of indentation
+_NOTHING, _ONE_RETURN, _MORE = 0, 1, 2  # what a function's body was seen to be, docstring aside
+
+
+@kernel(BYTES, BYTES, TABLE)
+def lines_by_keyword(data, marks, lines):  # type: ignore[no-untyped-def]
+    """Lines of code of statements that start with (import or from, pass, print, assert), of all."""
+    imports = passes = prints = asserts = everything = 0
+    for row in range(len(lines)):
+        word = first_word(data, marks, lines[row, START], lines[row, STOP])
+        count = lines[row, CODE_LINES]
+        everything += count
+        imports += count * (word in (_IMPORT, _FROM))
+        passes += count * (word == _PASS)
+        prints += count * (word == _PRINT)
+        asserts += count * (word == _ASSERT)
+    return imports, passes, prints, asserts, everything
+
+
+@kernel(BYTES, BYTES, TABLE)
+def docstring_chars(data, marks, lines):  # type: ignore[no-untyped-def]
+    """Characters of statements that are nothing but strings, quotes and all."""
+    chars = 0
+    for row in range(len(lines)):
+        start, stop = lines[row, START], lines[row, STOP]
+        if is_only_strings(data, marks, start, stop):
+            for i in range(start, stop):
+                chars += marks[i] == STRING and data[i] & 0xC0 != 0x80
+    return chars
+
+
+@kernel(BYTES, BYTES, TABLE, BYTES)
+def definition_counts(data, marks, lines, classes):  # type: ignore[no-untyped-def]
+    """(functions, classes, functions of one return, lines of code in functions, and in tests).
+
+    A definition's own line is in it, its decorators are not.
+    """
+    indents = np.empty(_MAX_NESTING, np.int64)  # of the definitions around the line
+    bodies = np.empty(_MAX_NESTING, np.int64)
+    is_function = np.empty(_MAX_NESTING, np.bool_)
+    is_test = np.empty(_MAX_NESTING, np.bool_)
+    depth = in_functions = in_tests = 0
+    functions = classes_found = one_return = function_lines = test_lines = 0
+    for row in range(len(lines)):
+        start, stop = lines[row, START], lines[row, STOP]
+        while depth and indents[depth - 1] >= lines[row, INDENT]:
+            depth -= 1
+            in_functions -= is_function[depth]
+            in_tests -= is_test[depth]
+            one_return += is_function[depth] and bodies[depth] == _ONE_RETURN
+        if depth:
+            bodies[depth - 1] = _body_with(bodies[depth - 1], data, marks, start, stop)
+        kind, name = _definition(data, marks, start, stop)
+        test = False
+        if kind:
+            header = _header_stop(data, marks, name, stop)
+            test = _is_test(data, marks, name, header, kind == _DEF, classes)
+            functions += kind == _DEF
+            classes_found += kind == _CLASS
+            body = _body_with(_NOTHING, data, marks, _skip_blanks(data, header, stop), stop)
+            if body != _NOTHING:
+                one_return += kind == _DEF and body == _ONE_RETURN
+            elif depth < _MAX_NESTING:
+                indents[depth] = lines[row, INDENT]
+                bodies[depth] = _NOTHING
+                is_function[depth] = kind == _DEF
+                is_test[depth] = test
+                depth += 1
+                in_functions += kind == _DEF
+                in_tests += test
+        function_lines += lines[row, CODE_LINES] * (in_functions > 0 or kind == _DEF)
+        test_lines += lines[row, CODE_LINES] * (in_tests > 0 or test)
+    while depth:
+        depth -= 1
+        one_return += is_function[depth] and bodies[depth] == _ONE_RETURN
+    return functions, classes_found, one_return, function_lines, test_lines
+
+
+@helper
+def _definition(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """(`def`, `class` or 0 as packed, where the name starts) of a logical line."""
+    word = first_word(data, marks, start, stop)
+    if word == _ASYNC:
+        start = _skip_blanks(data, start + 5, stop)
+        word = first_word(data, marks, start, stop)
+        return (word if word == _DEF else np.uint64(0)), _skip_blanks(data, start + 3, stop)
+    if word == _DEF:
+        return word, _skip_blanks(data, start + 3, stop)
+    if word == _CLASS:
+        return word, _skip_blanks(data, start + 5, stop)
+    return np.uint64(0), start
+
+
+@helper
+def _skip_blanks(data, i, stop):  # type: ignore[no-untyped-def]
+    while i < stop and (data[i] == 32 or data[i] == 9):
+        i += 1
+    return i
+
+
+@helper
+def _header_stop(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    """Behind the colon that ends a definition's header, or `stop` if there is none."""
+    depth = 0
+    while i < stop:
+        if marks[i] == CODE:
+            if data[i] == 58 and depth == 0:
+                return i + 1
+            depth += bracket(data[i])
+        i += 1
+    return stop
+
+
+@helper
+def _body_with(body, data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """What a body is with one more logical line, or part of one."""
+    if body == _MORE or (body == _NOTHING and _is_silent(data, marks, start, stop)):
+        return body
+    if body == _NOTHING and first_word(data, marks, start, stop) == _RETURN:
+        for i in range(start, stop):
+            if marks[i] == CODE and data[i] == 59:  # one more statement on the line
+                return _MORE
+        return _ONE_RETURN
+    return _MORE
+
+
+@helper
+def _is_silent(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """Whether there is nothing there, or a docstring, or a comment."""
+    return start >= stop or marks[start] > STRING or is_only_strings(data, marks, start, stop)
+
+
+@helper
+def _is_test(data, marks, name, header, is_function, classes):  # type: ignore[no-untyped-def]
+    """Whether a definition's name, or a class's base, says that it is a test."""
+    end = word_end(data, marks, name, classes)
+    head = packed(data, name, min(end, name + 4))
+    if is_function:
+        return head == _TEST_FUNCTION
+    tail = packed(data, max(name, end - 5), end)
+    if head == _TEST_CLASS or tail == _TESTS or tail & np.uint64(0xFFFFFFFF) == _TEST_CLASS:
+        return True
+    for i in range(name + 8, header + 1):  # `class Numbers(unittest.TestCase):`
+        if data[i - 1] == 101 and packed(data, i - 8, i) == _TEST_CASE:
+            return True
+    return False
