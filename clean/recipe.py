@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clean.checks import at_least, at_most
 from clean.rules.recipe import RulesRecipe
+from clean.signals.contamination_recipe import ContaminationRecipe
 from clean.signals.parameters import Parser, SignalParameters
 from clean.signals.secrets_recipe import Group, SecretsRecipe
 
@@ -112,7 +113,7 @@ class LimitsRecipe:
 
     def __post_init__(self) -> None:
         at_least(self, "workers", 1)
-        at_least(self, "max_memory_bytes", 128 << 20)
+        at_least(self, "max_memory_bytes", 1)  # what is too little depends on the work
         at_least(self, "worker_bytes", 256 << 20)
         if self.row_cpu_s <= 0:
             raise ValueError(f"row_cpu_s must be above 0, not {self.row_cpu_s}")
@@ -130,6 +131,7 @@ class CleanRecipe:
     # A tokenizer.json to count tokens with, relative to the working directory; off: no counting.
     tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)
+    contamination: ContaminationRecipe = field(default_factory=ContaminationRecipe)
     dedup: DedupRecipe = field(default_factory=DedupRecipe)
     secrets: SecretsRecipe = field(default_factory=SecretsRecipe)
     split: SplitRecipe = field(default_factory=SplitRecipe)
@@ -143,6 +145,10 @@ class CleanRecipe:
             raise ValueError("rules.min_chars_per_token needs clean.tokenizer, which is off")
         if self.rules.max_secrets is not None and not self.secrets.count:
             raise ValueError("rules.max_secrets needs clean.secrets.count, which is off")
+        named = self.contamination.problems is not None
+        if self.rules.max_contamination_tokens is not None and not named:
+            problem = "needs clean.contamination.problems, which is off"
+            raise ValueError(f"rules.max_contamination_tokens {problem}")
 
 
 def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
@@ -155,4 +161,5 @@ def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
         parser=recipe.parser,
         tokenizer=recipe.tokenizer,
         secrets=recipe.secrets.count,
+        contamination=recipe.contamination,
     )

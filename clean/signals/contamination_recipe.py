@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clean.checks import at_least, at_most, no_empty, one_of
+from clean.checks import at_least, at_most, one_of
 
 PARTS = ("prompt", "solution", "test")
 HUMANEVAL = "humaneval"
@@ -30,8 +30,8 @@ class ContaminationRecipe:
     def __post_init__(self) -> None:
         if self.problems == ():
             raise ValueError('problems must name at least one problem set, or be "off"')
-        if self.problems is not None:
-            no_empty(self, "problems")
+        if "" in (self.problems or ()):
+            raise ValueError("problems must not hold an empty name")
         if not self.parts:
             raise ValueError(f"parts must name at least one of {', '.join(PARTS)}")
         one_of(self, "parts", PARTS)

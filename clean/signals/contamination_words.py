@@ -2,8 +2,9 @@ r"""Words: the tokens that problems and files are compared by.
 
 A word is a run of letters, digits and underscores; a kana or ideograph is one by itself. Upper and
 lower case are alike in ASCII. Nothing else counts: no blanks, operators, quotes, brackets or
-comment signs, no escapes such as `\n`, no prefix of a string. So neither a formatter, nor other
-quotes, nor a problem written as comments or inside of a string literal changes the words.
+comment signs, no escapes such as `\n`, no prefix of a string (one or two of b, f, r and u right
+before a quote). So neither a formatter, nor other quotes, nor a problem written as comments or
+inside of a string literal changes the words.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def words_of(data: Bytes) -> Words:
 
 
 def telling(data: Bytes, words: Words) -> Flags:
-    """Which words say what a text is about: no keyword, no number, no single letter."""
+    """Which words say what a text is about: no keyword, number or single letter (of ASCII)."""
     distinct, first, inverse = np.unique(words.hashes, return_index=True, return_inverse=True)
     flags = np.zeros(len(distinct), np.bool_)
     raw = data.tobytes().lower()

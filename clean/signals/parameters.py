@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from clean.signals.contamination_recipe import ContaminationRecipe
 
 MAX_PERMUTATIONS = 4096
 Parser = Literal["ast", "ruff"]
@@ -21,6 +23,7 @@ class SignalParameters:
     parser: Parser = "ast"
     tokenizer: Path | None = None  # a tokenizer.json; None: no tokens are counted
     secrets: bool = False  # whether they are counted
+    contamination: ContaminationRecipe = field(default_factory=ContaminationRecipe)
 
     def __post_init__(self) -> None:
         """Refuse what can't be measured."""

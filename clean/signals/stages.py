@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clean.signals import fingerprint, license_stage, secret_stage, syntax, text, tokens
+from clean.signals import (
+    contamination,
+    fingerprint,
+    license_stage,
+    secret_stage,
+    syntax,
+    text,
+    tokens,
+)
 from clean.signals.document import SignalStage
 from clean.signals.parameters import SignalParameters
 
@@ -18,6 +26,7 @@ _CONSTRUCTORS: dict[str, Callable[[SignalParameters], SignalStage | None]] = {
     "syntax": syntax.stage,
     "license": license_stage.stage,
     "fingerprint": fingerprint.stage,
+    "contamination": contamination.stage,
     "tokens": tokens.stage,
     "secrets": secret_stage.stage,
 }
