@@ -115,8 +115,8 @@ def _is_mail_domain(domain: str) -> bool:
 
 
 _OCTETS = r"[0-9]{0,2}+\.[0-9]{1,3}+\.[0-9]{1,3}+\.[0-9]{1,3}+"
-_IPV4 = re.compile(rf"[0-9](?<![\w.].){_OCTETS}(?!\w|\.[0-9]|/[0-9]|-[0-9])")
-_IPV6 = re.compile(r"[23](?<![\w:.].)[0-9A-Fa-f]{3}:[0-9A-Fa-f:]{3,34}+(?![\w.]|/[0-9])")
+_IPV4 = re.compile(rf"[0-9](?<!(?<!\\)[\w.].){_OCTETS}(?!\w|\.[0-9]|/[0-9]|-[0-9])")
+_IPV6 = re.compile(r"[23](?<!(?<!\\)[\w:.].)[0-9A-Fa-f]{3}:[0-9A-Fa-f:]{3,34}+(?![\w.]|/[0-9])")
 _BEFORE_CHARS = 40
 _VERSION_BEFORE = re.compile(
     r"(?:version|release|firmware|\bver\b|\brev|\bbuild|\boid|identifier|\bsection|\bsec\b|\bchapter|§)[^\n]*\Z"

@@ -118,11 +118,12 @@ def _format(
 AWS_SECRET = Format(
     "aws_secret_key",
     (),
-    re.compile(r"(?<![A-Za-z0-9/+=])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
+    re.compile(r"(?<!(?<!\\)[A-Za-z0-9/+=])(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
     _is_aws_secret,
     whole=False,
 )
-# A token of letters, digits, _ and - must end where the expression does.
+# A token is no part of a longer word, unless what stands before it is the letter of an escape such
+# as \n; and one of letters, digits, _ and - must end where the expression does.
 _END = r"(?![\w-])"
 
 FORMATS = (
@@ -130,11 +131,11 @@ FORMATS = (
     # "About authentication to GitHub".
     _format(
         "github_token", "gh",
-        r"gh[pousr]_(?<![A-Za-z0-9]....)(?P<secret>[A-Za-z0-9]{36,255}+)" + _END,
+        r"gh[pousr]_(?<!(?<!\\)[A-Za-z0-9]....)(?P<secret>[A-Za-z0-9]{36,255}+)" + _END,
     ),
     _format(
         "github_token", "github_pat_",
-        r"github_pat_(?<!\w.{11})(?P<secret>[A-Za-z0-9]{22}_[A-Za-z0-9]{59})" + _END,
+        r"github_pat_(?<!(?<!\\)\w.{11})(?P<secret>[A-Za-z0-9]{22}_[A-Za-z0-9]{59})" + _END,
     ),
     # GitLab documentation, "Token overview: token prefixes".
     _format(
@@ -146,7 +147,7 @@ FORMATS = (
     # looked for in `secrets`.
     _format(
         "aws_key_id", "IA",
-        r"A[KS]IA(?<![A-Za-z0-9/+]....)(?P<secret>[A-Z2-7]{16})(?![A-Za-z0-9/+])",
+        r"A[KS]IA(?<!(?<!\\)[A-Za-z0-9/+]....)(?P<secret>[A-Z2-7]{16})(?![A-Za-z0-9/+])",
     ),
     _format(
         "aws_secret_key", "ecret SECRET",
@@ -156,13 +157,17 @@ FORMATS = (
         whole=False,
     ),
     # Google Cloud documentation, "API keys"; "Using OAuth 2.0 to access Google APIs".
-    _format("google_api_key", "AIza", r"AIza(?<![\w-]....)(?P<secret>[\w-]{35})" + _END),
-    _format("google_oauth_token", "ya29.", r"ya29\.(?<![\w-].....)(?P<secret>[\w-]{30,2000}+)"),
+    _format("google_api_key", "AIza", r"AIza(?<!(?<!\\)[\w-]....)(?P<secret>[\w-]{35})" + _END),
+    _format(
+        "google_oauth_token", "ya29.",
+        r"ya29\.(?<!(?<!\\)[\w-].....)(?P<secret>[\w-]{30,2000}+)",
+    ),
     _format("google_client_secret", "GOCSPX-", r"GOCSPX-(?P<secret>[\w-]{28})" + _END),
     # Slack documentation, "Tokens" and "Sending messages using incoming webhooks".
     _format(
         "slack_token", "xox xapp-",
-        r"x(?:ox[abcdeoprs][-.]|app-)(?<![A-Za-z0-9].{5})(?P<secret>[0-9A-Za-z%-][\w%.-]{18,500}+)",
+        r"x(?:ox[abcdeoprs][-.]|app-)(?<!(?<!\\)[A-Za-z0-9].{5})"
+        r"(?P<secret>[0-9A-Za-z%-][\w%.-]{18,500}+)",
     ),
     _format(
         "slack_webhook", "hooks.slack.com/",
@@ -173,14 +178,17 @@ FORMATS = (
     # Stripe documentation, "API keys"; keys of the sandbox (sk_test_) move no money and stay.
     _format(
         "stripe_key", "k_live_",
-        r"[sr]k_live_(?<![A-Za-z0-9].{8})(?P<secret>[0-9A-Za-z]{16,250}+)" + _END,
+        r"[sr]k_live_(?<!(?<!\\)[A-Za-z0-9].{8})(?P<secret>[0-9A-Za-z]{16,250}+)" + _END,
     ),
     # Twilio documentation, "API keys" and "What is a String Identifier (SID)?".
-    _format("twilio_key", "SK", r"SK(?<![\w-]..)(?P<secret>[0-9a-f]{32})" + _END),
+    _format("twilio_key", "SK", r"SK(?<!(?<!\\)[\w-]..)(?P<secret>[0-9a-f]{32})" + _END),
     # Twilio SendGrid documentation, "API keys": 69 characters.
-    _format("sendgrid_key", "SG.", r"SG\.(?<![\w-]...)(?P<secret>[\w-]{22}\.[\w-]{43})" + _END),
+    _format(
+        "sendgrid_key", "SG.",
+        r"SG\.(?<!(?<!\\)[\w-]...)(?P<secret>[\w-]{22}\.[\w-]{43})" + _END,
+    ),
     # GitHub blog, "Announcing npm's new access token format" (2021).
-    _format("npm_token", "npm_", r"npm_(?<!\w....)(?P<secret>[A-Za-z0-9]{36})" + _END),
+    _format("npm_token", "npm_", r"npm_(?<!(?<!\\)\w....)(?P<secret>[A-Za-z0-9]{36})" + _END),
     # PyPI help, "How can I use API tokens"; a macaroon that names pypi.org or test.pypi.org.
     _format(
         "pypi_token", "pypi-AgE",
@@ -189,16 +197,19 @@ FORMATS = (
     # OpenAI's keys hold the Base64 of "OpenAI"; some older ones are 48 letters and digits.
     _format(
         "openai_key", "sk-",
-        r"sk-(?<![\w-]...)(?P<secret>[A-Za-z0-9]{48}"
+        r"sk-(?<!(?<!\\)[\w-]...)(?P<secret>[A-Za-z0-9]{48}"
         r"|(?:(?!T3BlbkFJ)[\w-]){20,120}+T3BlbkFJ[\w-]{20,120}+)" + _END,
     ),
     # Anthropic documentation, "API keys": sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-.
     _format("anthropic_key", "sk-ant-", r"sk-ant-[a-z]{3,8}[0-9]{2}-(?P<secret>[\w-]{80,200}+)"),
     # Hugging Face documentation, "User access tokens"; api_org_ are the deprecated ones.
-    _format("huggingface_token", "hf_", r"hf_(?<!\w...)(?P<secret>[A-Za-z0-9]{34,40}+)" + _END),
+    _format(
+        "huggingface_token", "hf_",
+        r"hf_(?<!(?<!\\)\w...)(?P<secret>[A-Za-z0-9]{34,40}+)" + _END,
+    ),
     _format(
         "huggingface_token", "api_org_",
-        r"api_org_(?<!\w.{8})(?P<secret>[A-Za-z0-9]{34,40}+)" + _END,
+        r"api_org_(?<!(?<!\\)\w.{8})(?P<secret>[A-Za-z0-9]{34,40}+)" + _END,
     ),
     # Microsoft documentation, "Configure Azure Storage connection strings"; a key has 64 bytes,
     # those of Service Bus and IoT Hub have 32.
@@ -210,18 +221,18 @@ FORMATS = (
     # RFC 7519: three parts in Base64url, the first and second beginning with {".
     _format(
         "jwt", "eyJ",
-        r"(?P<secret>eyJ(?<![\w.-]...)[\w-]{8,2000}+\.eyJ[\w-]{8,8000}+\.[\w-]{16,2000}+)",
+        r"(?P<secret>eyJ(?<!(?<!\\)[\w.-]...)[\w-]{8,2000}+\.eyJ[\w-]{8,8000}+\.[\w-]{16,2000}+)",
         _is_jwt,
     ),
     # Telegram documentation, "From BotFather to 'Hello World'": number, colon, 35 characters.
     _format(
         "telegram_token", ":AA",
-        r"[0-9](?<![\w-].)[0-9]{7,9}+:(?P<secret>AA[\w-]{33})" + _END,
+        r"[0-9](?<!(?<!\\)[\w-].)[0-9]{7,9}+:(?P<secret>AA[\w-]{33})" + _END,
     ),
     # Discord documentation, "Reference: authentication", and "Webhook resource".
     _format(
         "discord_token", "",
-        r"(?P<secret>[MNO](?<![\w-].)[DTjz][\w-]{22,26}+\.[\w-]{6}\.[\w-]{27,40}+)" + _END,
+        r"(?P<secret>[MNO](?<!(?<!\\)[\w-].)[DTjz][\w-]{22,26}+\.[\w-]{6}\.[\w-]{27,40}+)" + _END,
         _is_discord,
     ),
     _format(
@@ -230,21 +241,21 @@ FORMATS = (
         whole=False,
     ),
     # Mailgun documentation, "Authentication".
-    _format("mailgun_key", "key-", r"key-(?<![\w-]....)(?P<secret>[0-9a-f]{32})" + _END),
+    _format("mailgun_key", "key-", r"key-(?<!(?<!\\)[\w-]....)(?P<secret>[0-9a-f]{32})" + _END),
     # DigitalOcean documentation, "API tokens".
     _format(
         "digitalocean_token", "_v1_",
-        r"do[opr]_v1_(?<!\w.{7})(?P<secret>[0-9a-f]{64})" + _END,
+        r"do[opr]_v1_(?<!(?<!\\)\w.{7})(?P<secret>[0-9a-f]{64})" + _END,
     ),
     # Shopify change log, "Length of the shared secret and access tokens" (2020).
     _format(
         "shopify_token", "shp",
-        r"shp(?:at|ca|pa|ss)_(?<!\w.{6})(?P<secret>[0-9a-fA-F]{32})" + _END,
+        r"shp(?:at|ca|pa|ss)_(?<!(?<!\\)\w.{6})(?P<secret>[0-9a-fA-F]{32})" + _END,
     ),
     # Databricks documentation, "Personal access tokens".
-    _format("databricks_token", "dapi", r"dapi(?<!\w....)(?P<secret>[0-9a-f]{32})(?!\w)"),
+    _format("databricks_token", "dapi", r"dapi(?<!(?<!\\)\w....)(?P<secret>[0-9a-f]{32})(?!\w)"),
     # HashiCorp Vault documentation, "Tokens: token prefixes".
-    _format("vault_token", "hv", r"hv[sb]\.(?<![\w-]....)(?P<secret>[\w-]{90,300}+)"),
+    _format("vault_token", "hv", r"hv[sb]\.(?<!(?<!\\)[\w-]....)(?P<secret>[\w-]{90,300}+)"),
     # RFC 3986, section 3.2.1: the password in a URL's user information.
     _format(
         "url_password", "://",

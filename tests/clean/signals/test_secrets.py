@@ -114,6 +114,7 @@ def test_tokens_are_found_whole_and_alone(kind: str, token: str) -> None:
         f"x = '{token}'\n",
         f'a({token!r}, "b")  # c\n',
         f"# see {token}, please\n",
+        f"x = 'a\\n{token}'\n",
     ):
         assert values(text) == [(kind, token)]
     assert kind in ANYWHERE or not values(f"x = 'a{token}'")
