@@ -15,15 +15,23 @@ from pathlib import Path
 from benchmarks import DATA, OUT, ROOT
 from benchmarks.claims import Outcome, merge, table
 from benchmarks.clean.corpus import WANTED_BYTES, real_code
+from benchmarks.clean.filters import bench_filters
+from benchmarks.clean.growth import bench_growth
 from benchmarks.clean.near import bench_near
 from benchmarks.clean.pairs import bench_pairs
+from benchmarks.clean.parsers import bench_parsers
 from benchmarks.clean.setup import Setup
+from benchmarks.clean.signals import bench_signals
 from benchmarks.machine import machine
 from corpus.errors import PycodegptError
 
 BENCHES: dict[str, Callable[[Setup], Outcome]] = {
     "near": bench_near,
     "pairs": bench_pairs,
+    "signals": bench_signals,
+    "parsers": bench_parsers,
+    "filters": bench_filters,
+    "growth": bench_growth,
 }
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 

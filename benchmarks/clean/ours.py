@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,48 @@ def near(job: Job) -> dict[str, Any]:
     return {"settings": f"{bands} bands x {rows} rows, each edge verified by exact Jaccard"}
 
 
+def parse_alone(job: Job) -> dict[str, Any]:
+    """CPU-seconds inside `ast.parse`, each tree dropped at once."""
+    import ast
+    import gc
+    import time
+    import warnings
+
+    from corpus.shards import iter_row_groups, list_shards
+
+    warnings.simplefilter("ignore")
+    if not job["collecting"]:
+        gc.disable()
+    seconds, parsed = 0.0, 0
+    for shard in list_shards(Path(job["raw"])):
+        for table in iter_row_groups(shard, ["content"]):
+            for value in table.column(0):
+                content = value.as_py()
+                started = time.process_time()
+                # Whatever it says of a file, it took its time.
+                with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                    ast.parse(content)
+                    parsed += 1
+                seconds += time.process_time() - started
+    return {"seconds": seconds, "parsed": parsed}
+
+
+def ruff_alone(job: Job) -> dict[str, Any]:
+    """Which files ruff's parser accepts, nothing else asked; null where a file is no text."""
+    from ruff_format import is_valid_syntax
+
+    from clean.signals.decode import decode
+    from corpus.shards import iter_row_groups, list_shards
+
+    accepted: list[bool | None] = []
+    for shard in list_shards(Path(job["raw"])):
+        for table in iter_row_groups(shard, ["content"]):
+            for value in table.column(0):
+                text = decode(value.as_py()).text
+                accepted.append(None if text is None else is_valid_syntax(text))
+    return {"accepted": accepted}
+
+
 def pass_all(shards: Sequence[Shard], sidecars: Path) -> None:
     """Verdicts that drop nothing, as no rule would give: dedup asks for verdicts."""
     import pyarrow as pa
@@ -68,7 +111,11 @@ def pass_all(shards: Sequence[Shard], sidecars: Path) -> None:
         write_sidecar(sidecar_path(sidecars, STAGE, shard), table, stamp, shard.rows)
 
 
-ROADS: dict[str, Callable[[Job], dict[str, Any]]] = {"near": near}
+ROADS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "near": near,
+    "ast": parse_alone,
+    "ruff": ruff_alone,
+}
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ PAIRS = 1000  # of each group
 QUICK_PAIRS = 12
 MAX_ALIKE = 0.3  # Jaccard of two bases
 _LINES = range(12, 400)
+_PER_FILE = 6  # definitions
 _MAX_CHARS = 20_000
 _WORD = re.compile(r"\b[a-z][a-z_]{3,14}\b")
 
@@ -88,7 +89,7 @@ def labelled_pairs(setup: Setup) -> RealCode:
         return open_corpus(folder)
     except ManifestError:
         setup.say(f"making {count} labelled pairs of each of {len(GROUPS)} groups")
-    bases = unalike(list(candidates(setup.code.shards, 4 * count * len(GROUPS))))
+    bases = unalike(list(candidates(setup.code.shards, 6 * count * len(GROUPS))))
     write_raw(folder, make_pairs(bases, count), {"seed": SEED, "pairs": count})
     return open_corpus(folder)
 
@@ -114,9 +115,10 @@ def _bases(text: str, rng: random.Random) -> Iterator[Base]:
     if len(text) < _MAX_CHARS and text.count("\n") in _LINES:
         yield Base(text, True)
     lines = text.split("\n")
-    for node in rng.sample(body, len(body))[:3]:
+    definitions = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    for node in rng.sample(definitions, min(len(definitions), _PER_FILE)):
         end = node.end_lineno or node.lineno
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and end - node.lineno in _LINES:
+        if end - node.lineno in _LINES:
             yield Base("\n".join(lines[node.lineno - 1 : end]) + "\n", False)
 
 

@@ -29,9 +29,11 @@ class File(NamedTuple):
     content: bytes
 
 
-def write_raw(folder: Path, files: Iterable[File], facts: dict[str, Any]) -> list[Shard]:
+def write_raw(
+    folder: Path, files: Iterable[File], facts: dict[str, Any], *, max_rows: int = MAX_SHARD_ROWS
+) -> list[Shard]:
     """Write `files` as raw shards, and last the manifest, whose presence says "complete"."""
-    source = _Source(files)
+    source = _Source(files, max_rows)
     number = 0
     while source.more():
         with write_shard(folder / f"shard-{number:05}.parquet") as writer:
@@ -54,8 +56,9 @@ def corpus_digest(shards: Iterable[Shard]) -> str:
 class _Source:
     """Rows on their way into shards of bounded size."""
 
-    def __init__(self, files: Iterable[File]) -> None:
+    def __init__(self, files: Iterable[File], max_rows: int) -> None:
         self.total_bytes = 0
+        self._max_rows = max_rows
         self._rows = map(row_of, files)
         self._next: list[dict[str, Any]] = []
 
@@ -67,8 +70,9 @@ class _Source:
     def shard(self) -> Iterator[list[dict[str, Any]]]:
         """Batches of rows, until the shard is full."""
         rows = size = 0
-        while rows < MAX_SHARD_ROWS and size < MAX_SHARD_BYTES and self.more():
-            batch, self._next = self._next, []
+        while rows < self._max_rows and size < MAX_SHARD_BYTES and self.more():
+            room = self._max_rows - rows
+            batch, self._next = self._next[:room], self._next[room:]
             rows += len(batch)
             size += sum(row["size"] for row in batch)
             yield batch

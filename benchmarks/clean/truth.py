@@ -71,7 +71,9 @@ def join(sets: Iterable[np.ndarray], min_jaccard: float) -> Truth:
     sizes = np.array([len(one) for one in sets], np.int64)
     ranks = _ranks(sets)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    prefixes = np.where(sizes > 0, sizes - np.ceil(min_jaccard * sizes).astype(np.int64) + 1, 0)
+    # A product like 0.7 x 10 may come out a hair too high, and a prefix too short loses pairs.
+    needed = np.ceil(min_jaccard * sizes - 1e-9).astype(np.int64)
+    prefixes = np.where(sizes > 0, sizes - needed + 1, 0)
     # Which documents have a rank in their prefix, ascending.
     holder = np.repeat(np.arange(len(sets)), prefixes)
     parts = [ranks[a : a + k] for a, k in zip(starts, prefixes, strict=False)]
@@ -111,7 +113,7 @@ def _pairs(ranks, starts, prefixes, bounds, holder, min_jaccard):  # type: ignor
                 if y >= x:
                     break
                 other = starts[y + 1] - starts[y]
-                if seen[y] == x or min(size, other) < min_jaccard * max(size, other):
+                if seen[y] == x or min(size, other) < min_jaccard * max(size, other) - 1e-9:
                     continue
                 seen[y] = x
                 i, j, common = starts[x], starts[y], 0
