@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from clean.compiled.characters import ALPHA, DIGIT, char_bytes, code_point, has_class, is_space
+from clean.compiled.characters import (
+    ALNUM,
+    ALPHA,
+    DIGIT,
+    char_bytes,
+    code_point,
+    has_class,
+    is_space,
+)
 from clean.compiled.kernel import BYTES, helper, kernel
 from clean.compiled.marks import COMMENT, STRING
 
 
 @kernel(BYTES, BYTES, BYTES)
 def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
-    """(all, letters, digits, in comments, in strings, equals signs) characters."""
-    chars = alpha = digits = comment = string = equals = 0
+    """Characters: (all, alphanumeric, letters, digits, blanks, in comments, in strings, `=`)."""
+    chars = alpha = digits = blanks = comment = string = equals = 0
     seen = 0
     for i in range(len(data)):  # without a branch, so that it is vectorised
         byte = data[i]
@@ -21,13 +29,17 @@ def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
         string += first & (marks[i] == STRING)
         alpha += ((byte | 0x20) >= 97) & ((byte | 0x20) <= 122)
         digits += (byte >= 48) & (byte <= 57)
+        blanks += (byte == 32) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31))
         equals += byte == 61
+    alnum = alpha + digits
     if seen >= 0x80:
         for i in range(len(data)):
             if data[i] >= 0xC0:
+                alnum += has_class(data, i, ALNUM, classes)
                 alpha += has_class(data, i, ALPHA, classes)
                 digits += has_class(data, i, DIGIT, classes)
-    return chars, alpha, digits, comment, string, equals
+                blanks += is_space(code_point(data, i))
+    return chars, alnum, alpha, digits, blanks, comment, string, equals
 
 
 @kernel(BYTES)

@@ -12,6 +12,7 @@ from clean.signals import (
     fingerprint,
     license_stage,
     secret_stage,
+    structure,
     syntax,
     text,
     tokens,
@@ -23,6 +24,7 @@ from clean.signals.parameters import SignalParameters
 # do not ask for.
 _CONSTRUCTORS: dict[str, Callable[[SignalParameters], SignalStage | None]] = {
     "text": text.stage,
+    "structure": structure.stage,
     "syntax": syntax.stage,
     "license": license_stage.stage,
     "fingerprint": fingerprint.stage,
