@@ -194,7 +194,9 @@ def _scalar(kind: Any, value: Any, key: str, path: Path | None) -> Any:
     # bool is a subclass of int, and `steps = true` is a mistake.
     if type(value) is kind:
         return value
-    name = getattr(get_origin(kind) or kind, "__name__", str(kind))
+    # TOML knows a tuple as a list.
+    origin = list if get_origin(kind) is tuple else get_origin(kind) or kind
+    name = getattr(origin, "__name__", str(kind))
     raise RecipeError(path, key, f"must be of type {name}, not {_describe(value)}")
 
 

@@ -54,6 +54,7 @@ def test_off_is_none_and_zero_is_zero() -> None:
         ({"mode": "slow"}, "mode: must be one of 'fast', 'exact', not 'slow'"),
         ({"rules": 3}, "rules: must be a table"),
         ({"rules": {"max_longest_line": -1}}, "rules: max_longest_line must be >= 0, not -1"),
+        ({"rules": {"drop_names": "a"}}, "rules.drop_names: must be of type list, not str 'a'"),
         ({"rules": {"drop_names": ["a", 1]}}, r"rules.drop_names\[1\]: must be of type str"),
         ({"weights": {"a": "b"}}, "weights.a: must be of type float"),
     ],
