@@ -94,8 +94,8 @@ class Rule:
         """What a document must meet, for people."""
         shown = self.threshold
         if isinstance(shown, tuple):
-            listed = self.comparison in ("listed", "among")
-            shown = len(shown) if listed else ", ".join(shown)
+            many = self.comparison == "listed" or not all(isinstance(one, str) for one in shown)
+            shown = len(shown) if many else ", ".join(shown)
         text = _LIMITS[self.comparison].format(shown)
         return f"{text}, for {self.sample.share:.0%} of them" if self.sample else text
 
@@ -183,8 +183,8 @@ def _listed(column: pa.Array, names: tuple[str, ...]) -> pa.BooleanArray:
     return pc.or_(pc.is_in(name, value_set=known), pc.is_in(owner, value_set=known))
 
 
-def _among(column: pa.Array, ids: tuple[int, ...]) -> pa.BooleanArray:
-    return pc.is_in(column, value_set=pa.array(ids, column.type))
+def _among(column: pa.Array, values: tuple[object, ...]) -> pa.BooleanArray:
+    return pc.is_in(column, value_set=pa.array(values, column.type))
 
 
 _COMPARISONS: dict[Comparison, Callable[[pa.Array, Any], pa.BooleanArray]] = {

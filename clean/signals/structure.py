@@ -52,6 +52,7 @@ SCHEMA = pa.schema(
         pa.field("function_rate", pa.float32()),  # functions for each line of code
         # Of the functions, those whose body, docstring aside, is one `return`.
         pa.field("one_return_rate", pa.float32()),
+        pa.field("one_return_line_rate", pa.float32()),  # those for each line of code (OpenCoder)
         pa.field("equals", pa.int32()),  # characters `=`, wherever they stand (CodeParrot)
         # StarCoder2's base64, hexadecimal and Unicode escapes; a character counts once.
         pa.field("longest_encoded_run", pa.int32()),
@@ -80,7 +81,7 @@ def stage(parameters: SignalParameters) -> SignalStage:
     """The structure stage."""
     return SignalStage(
         name="structure",
-        version=1,
+        version=2,
         parameters={},
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
@@ -150,6 +151,7 @@ def _line_columns(document: Document, lines: npt.NDArray[np.int64]) -> dict[str,
         "classes": classes,
         "function_rate": _share(functions, code_lines),
         "one_return_rate": _share(one_return, functions),
+        "one_return_line_rate": _share(one_return, code_lines),
         "literal_rate": _share(literals, tokens),
         "unit_test_score": _share(test_lines, code_lines),
         "function_score": _share(function_lines, code_lines),

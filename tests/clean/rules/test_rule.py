@@ -33,6 +33,7 @@ def rejected(
         ("outside", ("a", "b"), pa.string(), {"a": False, "c": True, None: True}),
         ("outside", (), pa.string(), {"a": True, None: True}),
         ("among", (3, 5), pa.int64(), {3: True, 4: False, None: False}),
+        ("among", ("x",), pa.string(), {"x": True, "y": False, None: False}),
         ("unlike", ".py", pa.string(), {"a.py": False, "a.pyx": True, ".py": False, None: True}),
     ],
 )
@@ -192,6 +193,7 @@ def test_reasons_come_from_the_column_where_a_stage_named_them():
         ("unlike", ".py", None, "only *.py"),
         ("listed", ("a", "b/c"), None, "not on a list of 2"),
         ("among", (1, 2, 3), None, "none of 3"),
+        ("among", ("a", "b"), None, "none of a, b"),
     ],
 )
 def test_a_limit_is_told_to_people(comparison, threshold, sample, expected):

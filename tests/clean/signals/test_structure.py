@@ -48,6 +48,7 @@ def test_a_module_is_seen_as_it_is(measure: Structure) -> None:
     lines = 14  # of code
     assert (found["functions"], found["classes"]) == (3, 1)
     assert found["one_return_rate"] == pytest.approx(2 / 3)
+    assert found["one_return_line_rate"] == pytest.approx(2 / lines)
     assert found["import_rate"] == pytest.approx(4 / lines)
     assert found["print_rate"] == pytest.approx(1 / lines)
     assert found["function_score"] == pytest.approx(7 / lines)
