@@ -44,15 +44,23 @@ def sidecar_path(folder: Path, stage: str, shard: Shard) -> Path:
     return folder / stage / shard.name
 
 
-def write_sidecar(path: Path, table: pa.Table, stamp: Stamp, rows: int) -> None:
+def write_sidecar(
+    path: Path, table: pa.Table, stamp: Stamp, rows: int, *, compress: bool = True
+) -> None:
     """Write a sidecar of exactly `rows` rows, complete or not at all.
 
-    Raises DiskFullError or FileError naming `path`.
+    `compress=False` is for hashes, on which it would be wasted. Raises DiskFullError or
+    FileError naming `path`.
     """
     assert table.num_rows == rows, f"{path}: {table.num_rows} rows for a shard of {rows}"
     metadata = {_STAMP_KEY: json.dumps(asdict(stamp)).encode()}
     with atomic_path(path) as aside:
-        pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata(metadata),
+            aside,
+            compression="zstd" if compress else "none",
+            use_dictionary=compress,
+        )
 
 
 def read_stamp(path: Path) -> Stamp | None:

@@ -7,12 +7,15 @@ is kept and truly near: similarity through a chain of others never counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import numpy.typing as npt
+
+from clean.compiled import near as kernels
+
+Ints = npt.NDArray[np.int64]
 
 # The estimate from 256 permutations errs by 0.029 at 0.7 (one standard deviation): a pair whose
 # estimate is four of them too low is not worth its exact similarity.
@@ -37,97 +40,138 @@ def estimate_floor(min_jaccard: float, permutations: int) -> float:
     return min_jaccard - _SIGMAS * sigma
 
 
-def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """The Jaccard similarity of two sets given as arrays without repeats; 0 for empty ones."""
-    if not len(a) or not len(b):
-        return 0.0
-    common = len(np.intersect1d(a, b, assume_unique=True))
-    return common / (len(a) + len(b) - common)
+def components(count: int, edges: Iterable[tuple[Ints, Ints]]) -> npt.NDArray[np.int32]:
+    """The smallest node that each of `count` nodes is connected to, (count,).
 
-
-def components(hubs: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Connect the edges (hub, member), both ranks.
-
-    Returns the ranks that have an edge, grouped by component and ascending within it, and where
-    each component starts in them (with the end as last entry).
+    `edges` come in pieces (hubs, members) of any size and in any order.
     """
-    ranks, places = np.unique(np.concatenate([hubs, members]), return_inverse=True)
-    count = len(ranks)
-    if not count:
-        return ranks, np.zeros(1, np.int64)
-    ends = places.reshape(2, -1)
-    graph = coo_array((np.ones(len(hubs), np.bool_), (ends[0], ends[1])), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    # scipy numbers components by their first node, but does not promise to.
-    first = np.full(labels.max() + 1, count, np.int64)
-    np.minimum.at(first, labels, np.arange(count))
-    order = np.lexsort((ranks, first[labels]))
-    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    return ranks[order], np.append(starts, count)
+    parents = np.arange(count, dtype=np.int32)
+    for hubs, members in edges:
+        kernels.unite(hubs, members, parents)
+    kernels.flatten(parents)
+    return parents
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two documents whose similarity was computed; positions within their component."""
+class Contents:
+    """What comparing needs of n contents; all or none of them come with their shingles."""
 
-    kept: int
-    other: int
-    estimate: float
-    similarity: float
+    signatures: npt.NDArray[np.uint32]  # (n, permutations)
+    shingles: npt.NDArray[np.uint64]  # of each content, ascending, one after the other; or none
+    starts: Ints  # (n + 1,), where each content's shingles begin, and the end
+
+    def __len__(self) -> int:
+        return len(self.signatures)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of documents that were compared; positions in what was compared."""
+
+    kept: npt.NDArray[np.int32]
+    other: npt.NDArray[np.int32]
+    estimate: npt.NDArray[np.float64]  # from the signatures
+    jaccard: npt.NDArray[np.float64]  # from the shingles
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Pairs:
+        """Those pairs alone."""
+        return Pairs(self.kept[mask], self.other[mask], self.estimate[mask], self.jaccard[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Similarities of pairs that were compared before: positions (n, 2), and (n,)."""
+
+    pairs: Ints
+    jaccard: npt.NDArray[np.float64]
+
+
+NOTHING_KNOWN = Known(np.empty((0, 2), np.int64), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Election:
-    """The outcome of one component: what was compared, and who goes for whom."""
+    """What was compared, who goes for whom, and which groups could not be decided."""
 
-    pairs: tuple[Pair, ...]
-    dropped: tuple[Pair, ...]
+    pairs: Pairs
+    goes: npt.NDArray[np.bool_]  # of each pair: whether `other` goes for `kept`
+    stuck: npt.NDArray[np.bool_]  # of each group: it needs the shingles; its pairs are left out
+
+    @property
+    def dropped(self) -> Pairs:
+        """Each document that goes, with the one that it goes for."""
+        return self.pairs.where(self.goes)
 
 
 def elect(
-    keys: np.ndarray, signatures: np.ndarray, shingles: Sequence[np.ndarray], min_jaccard: float
+    buckets: npt.NDArray[np.int32],
+    contents: Contents,
+    groups: npt.NDArray[np.int32],
+    min_jaccard: float,
+    known: Known = NOTHING_KNOWN,
 ) -> Election:
-    """Choose the survivors of a component whose documents come in survivor order.
+    """Choose the survivors of documents that come group by group, in each the best first.
 
-    `keys` is (documents, bands), `signatures` (documents, permutations). Each document is
-    compared with the kept ones that share a band with it, best first, and goes for the first
-    that is truly near; if there is none it is kept.
+    `buckets` is (documents, bands), see `bucket_numbers`; `groups` are numbered from 0 in order.
+    Each document is compared with the kept ones that share a bucket with it, best first, and goes
+    for the first that is truly near; if there is none it is kept.
     """
-    floor = estimate_floor(min_jaccard, signatures.shape[1])
-    kept_by_band: list[dict[int, list[int]]] = [{} for _ in range(keys.shape[1])]
-    pairs: list[Pair] = []
-    dropped: list[Pair] = []
-    for other in range(len(keys)):
-        own_keys = keys[other].tolist()
-        near = None
-        for kept, estimate in _proposals(other, own_keys, kept_by_band, signatures, floor):
-            pair = Pair(kept, other, estimate, jaccard(shingles[kept], shingles[other]))
-            pairs.append(pair)
-            if pair.similarity >= min_jaccard:
-                near = pair
-                break
-        if near is not None:
-            dropped.append(near)
-            continue
-        for bucket, key in zip(kept_by_band, own_keys, strict=True):
-            bucket.setdefault(key, []).append(other)
-    return Election(tuple(pairs), tuple(dropped))
+    codes, rates = _codes(known)
+    floor = estimate_floor(min_jaccard, contents.signatures.shape[1])
+    bands = np.empty_like(buckets)
+    room = 4 * len(contents) + 64
+    while True:
+        stuck = np.zeros(int(groups[-1]) + 1 if len(groups) else 0, np.bool_)
+        heads = np.full(int(buckets.max(initial=-1)) + 1, kernels.STAYS, np.int32)
+        pairs, rows = np.empty((room, 2), np.int32), [np.empty(room) for _ in range(2)]
+        goes = np.empty(room, np.bool_)
+        count = kernels.elect(
+            buckets, contents.signatures, contents.shingles, contents.starts, groups, codes,
+            rates, min_jaccard, floor, heads, bands, stuck, pairs, *rows, goes,
+        )  # fmt: skip
+        if count != kernels.FULL:
+            break
+        room *= 4
+    found = Pairs(pairs[:count, 0], pairs[:count, 1], *(values[:count] for values in rows))
+    decided = ~stuck[groups[found.other]]
+    return Election(found.where(decided), goes[:count][decided], stuck)
 
 
-def _proposals(
-    other: int,
-    own_keys: list[int],
-    kept_by_band: list[dict[int, list[int]]],
-    signatures: np.ndarray,
-    floor: float,
-) -> list[tuple[int, float]]:
-    """The kept documents that share a band with `other` and may be near it, best first."""
-    shared: set[int] = set()
-    for bucket, key in zip(kept_by_band, own_keys, strict=True):
-        shared.update(bucket.get(key, ()))
-    if not shared:
-        return []
-    candidates = sorted(shared)
-    estimates = (signatures[candidates] == signatures[other]).mean(axis=1)
-    pairs = zip(candidates, estimates.tolist(), strict=True)
-    return [(kept, estimate) for kept, estimate in pairs if estimate >= floor]
+def _codes(known: Known) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Pairs, better one first, as ascending numbers; and their similarities."""
+    low, high = known.pairs.min(axis=1, initial=1 << 31), known.pairs.max(axis=1, initial=0)
+    codes = (low << 32) | high
+    order = np.argsort(codes, kind="stable")
+    return codes[order], known.jaccard[order]
+
+
+def number_buckets(keys: npt.NDArray[np.uint64], out: npt.NDArray[np.int32]) -> None:
+    """Number the buckets that hold several documents, over all bands; `out` is -1 elsewhere.
+
+    `keys` and `out` are (documents, bands).
+    """
+    following = 0
+    for band in range(keys.shape[1]):
+        order = np.argsort(keys[:, band], kind="stable")
+        ordered = keys[order, band]
+        same = ordered[1:] == ordered[:-1]
+        shared = np.zeros(len(order), np.bool_)
+        shared[1:] |= same
+        shared[:-1] |= same
+        begins = shared.copy()
+        begins[1:] &= ~same
+        numbers = following + np.cumsum(begins) - 1
+        out[order, band] = np.where(shared, numbers, -1)
+        following = int(numbers[-1]) + 1 if len(numbers) else following
+
+
+def compare(contents: Contents, ones: Ints, others: Ints) -> tuple[np.ndarray, np.ndarray]:
+    """(estimate, Jaccard similarity) of each pair of positions."""
+    estimates, jaccards = np.empty(len(ones)), np.empty(len(ones))
+    kernels.compare(
+        contents.signatures, contents.shingles, contents.starts, ones, others, estimates, jaccards
+    )
+    return estimates, jaccards

@@ -20,9 +20,30 @@ from corpus.files import named_errors
 class Scratch:
     """A folder that holds a database and whatever files the step puts beside it."""
 
-    def __init__(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, folder: Path, *, max_memory_bytes: int, threads: int) -> None:
         self.folder = folder
-        self._connection = connection
+        self._max_memory_bytes, self._threads = max_memory_bytes, threads
+        self._connection = self._connect()
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(self.folder / "scratch.duckdb")
+        connection.execute(f"SET memory_limit = '{self._max_memory_bytes // 1024} KiB'")
+        connection.execute(f"SET threads = {self._threads}")
+        connection.execute("SET temp_directory = $1", [str(self.folder / "spill")])
+        # UUIDs as 16 bytes, not as text.
+        connection.execute("SET arrow_lossless_conversion = true")
+        return connection
+
+    def close(self) -> None:
+        """Give back the memory; the tables stay on the disk."""
+        self._connection.close()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Leave the memory to others while the block runs."""
+        self.close()
+        yield
+        self._connection = self._connect()
 
     def run(self, sql: str, *values: object) -> None:
         """Run one statement."""
@@ -62,11 +83,12 @@ def open_scratch(folder: Path, *, max_memory_bytes: int, threads: int) -> Iterat
     with named_errors(folder):
         folder.mkdir(parents=True)
     try:
-        with _named_database_errors(folder), duckdb.connect(folder / "scratch.duckdb") as database:
-            database.execute(f"SET memory_limit = '{max_memory_bytes // 1024} KiB'")
-            database.execute(f"SET threads = {threads}")
-            database.execute("SET temp_directory = $1", [str(folder / "spill")])
-            yield Scratch(folder, database)
+        with _named_database_errors(folder):
+            scratch = Scratch(folder, max_memory_bytes=max_memory_bytes, threads=threads)
+            try:
+                yield scratch
+            finally:
+                scratch.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -90,3 +112,8 @@ def _named_database_errors(folder: Path) -> Iterator[None]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def quoted(path: Path) -> str:
+    """A path as a string of SQL."""
+    return "'" + str(path).replace("'", "''") + "'"
