@@ -8,7 +8,7 @@ repository is none, and neither is another version of the same kind of licence.
 
 from __future__ import annotations
 
-from clean.signals.license_terms import OTHER, decisive, is_stated, rank
+from clean.signals.license_terms import OTHER, UNKNOWN_WORDS, decisive, is_stated, rank
 
 
 def find_conflict(
@@ -23,8 +23,13 @@ def find_conflict(
         return None
     under = f"in a repository under {decisive(statement)}"
     if header is not None and rank(header) > rank(statement):
-        return f"{decisive(header)} header {under}"
+        return f"{_named(header, 'header')} {under}"
     if nearest is None or rank(nearest) <= rank(statement):
         return None
     place = "licence file" if nearest == root else "licence file of a folder"
-    return f"{decisive(nearest)} {place} {under}"
+    return f"{_named(nearest, place)} {under}"
+
+
+def _named(expression: str, place: str) -> str:
+    name = decisive(expression)
+    return f"{place} of {name}" if name == UNKNOWN_WORDS else f"{name} {place}"

@@ -38,7 +38,10 @@ class ShardLicenses:
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         self._files = _license_rows(shard)
-        self._groups = np.cumsum([0, *shard.row_groups])
+        self._starts = np.cumsum([0, *shard.row_groups])  # of the row groups, and the end
+        self._in_group: dict[int, list[int]] = defaultdict(list)
+        for file in (file for files in self._files.values() for file in files):
+            self._in_group[self._group(file.row)].append(file.row)
         self._found: dict[int, FoundLicense] = {}
         self._expressions: dict[tuple[int, str], str | None] = {}
 
@@ -63,16 +66,17 @@ class ShardLicenses:
 
     def _read(self, row: int) -> FoundLicense:
         if row not in self._found:
-            group = int(np.searchsorted(self._groups, row, side="right")) - 1
-            self._read_group(int(self._groups[group]), int(self._groups[group + 1]))
+            self._read_group(self._group(row))
         return self._found[row]
 
-    def _read_group(self, start: int, stop: int) -> None:
+    def _group(self, row: int) -> int:
+        return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    def _read_group(self, group: int) -> None:
         """Read all licence files of a row group: its pages are decompressed together anyway."""
-        rows = [file.row for files in self._files.values() for file in files]
-        wanted = sorted(row for row in rows if start <= row < stop)
+        start, stop = self._starts[group : group + 2].tolist()
         table = read_rows(self._shard, start, stop, ["content", "blob_id"])
-        for row in wanted:
+        for row in self._in_group[group]:
             blob_id, content = (table[name][row - start].as_py() for name in ("blob_id", "content"))
             self._found[row] = _found_in(blob_id, content)
 

@@ -100,7 +100,7 @@ _CREATIVE_COMMONS = re.compile(
 )
 _GNU = re.compile(
     r"gnu (?P<long>affero|lesser|library)? ?(?:general )?public licen[cs]e"
-    r"|(?:licen[cs]ed?|under)(?: \w+){0,4} (?P<short>a|l)?gpl"
+    r"|(?:licen[cs]ed?|under)(?: \w+){0,5} (?P<short>a|l)?gpl(?! compatible)"
 )
 _GNU_NAMES = {"affero": "AGPL", "a": "AGPL", "lesser": "LGPL", "library": "LGPL", "l": "LGPL"}
 _GNU_VERSION = re.compile(r"(?:version |gpl ?v?|licen[cs]e v?|\bv)([123](?:\.[01])?)(?![0-9])")

@@ -23,6 +23,10 @@ _SCANCODE: dict[str, int] = {
     "Copyleft Limited": WEAK_COPYLEFT,
     "Copyleft": COPYLEFT,
 }
+PROPRIETARY = "LicenseRef-proprietary"
+RESERVED = "LicenseRef-all-rights-reserved"
+UNKNOWN = "LicenseRef-unknown"
+UNKNOWN_WORDS = "an unknown licence"
 _MAX_CHARS = 1000
 _NAME = re.compile(r"[A-Za-z0-9.:+-]+(?: WITH [A-Za-z0-9.+-]+)?")
 _UNSTATED = frozenset({"", "NONE", "NOASSERTION"})
@@ -69,12 +73,6 @@ def decisive(expression: str) -> str:
     if name == PROPRIETARY:
         return "proprietary"
     return name if _is_known(name) else UNKNOWN_WORDS
-
-
-PROPRIETARY = "LicenseRef-proprietary"
-RESERVED = "LicenseRef-all-rights-reserved"
-UNKNOWN = "LicenseRef-unknown"
-UNKNOWN_WORDS = "unknown licence"
 
 
 def _parse(expression: str) -> Any | None:

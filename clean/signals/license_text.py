@@ -29,6 +29,7 @@ _MAX_EVIDENCE = 200
 _MIN_UNKNOWN_WORDS = 20
 _TAG_CHARS = 2_000  # an SPDX tag further down speaks of a part
 _MAX_WORDS_BEFORE = 300  # before the first known text: more are a text of their own
+_SENTENCE_CHARS = 200  # in which a short text leads up to the words that tell it
 _MAX_CHOICES = 3  # of more licences, a choice must be offered before them
 _CUT = " \0 "  # stands where a text was cut out
 _RESERVED_WORDS = "all rights reserved"
@@ -66,7 +67,8 @@ def read_license_text(text: str) -> FoundLicense:
     if not names:
         return _from_words(rest)
     before = rest[:first]
-    if before.count(" ") > _MAX_WORDS_BEFORE and len(set(_TERMS.findall(before))) > 1:
+    own_terms = set(_TERMS.findall(before[:-_SENTENCE_CHARS]))
+    if before.count(" ") > _MAX_WORDS_BEFORE and len(own_terms) > 1:
         names.add(UNKNOWN)
     names = _with_exceptions(_without_implied(names | _also(rest)), rest)
     expression = joined(sorted(names), before if len(names) > _MAX_CHOICES else rest)
