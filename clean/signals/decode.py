@@ -136,7 +136,7 @@ def codec_of(name: str) -> str | None:
 
 def to_lf(text: str) -> str:
     """CRLF and CR alone both end a line in Python; afterwards only LF does."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _strictly(body: bytes, codec: str) -> str | None:

@@ -59,7 +59,8 @@ class RewriteWork:
         """One row a selected row: its document without scores, and what was done to it."""
         rows = self.selection.of_unit(unit)
         table = read_rows(unit.shard, unit.start, unit.stop, ["content", *_COPIED])
-        table = table.take(pa.array([row - unit.start for row in rows], pa.int64()))
+        if len(rows) < table.num_rows:
+            table = table.take(pa.array([row - unit.start for row in rows], pa.int64()))
         rewritten = []
         for row, content in zip(rows, table.column("content"), strict=True):
             guard.enter(row)
@@ -95,7 +96,7 @@ class RewriteWork:
 def rewritten_shards(
     shards: Sequence[Shard], work: RewriteWork, engine: Engine
 ) -> Iterator[tuple[Shard, pa.Table, list[Lost]]]:
-    """Each shard's rewritten documents and the rows that were lost, as soon as all are in.
+    """Each shard's rewritten documents, in any order, and the rows that were lost, when all are in.
 
     A shard without a selected row comes with an empty table.
     """
@@ -132,7 +133,7 @@ class _Gathering:
         return self.rows_left == 0
 
     def table(self) -> pa.Table:
-        return pa.concat_tables([_REWRITTEN.empty_table(), *self.tables]).sort_by("source_row")
+        return pa.concat_tables([_REWRITTEN.empty_table(), *self.tables])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +149,16 @@ def make_part(shard: Shard, sidecars: Path, rewritten: pa.Table, lost: Iterable[
 
     Raises SidecarError for scores that can't be read.
     """
-    dropped = rewritten.filter(rewritten.column("drop"))
-    kept = rewritten.filter(pc.invert(rewritten.column("drop")))
+    edits = _counted(rewritten.column("edits"))
+    dropped = rewritten.column("source_row").filter(rewritten.column("drop")).to_pylist()
+    # Copying the texts costs more than all else here.
+    kept = rewritten.filter(pc.invert(rewritten.column("drop"))) if dropped else rewritten
     notes = {
-        "edits": _counted(rewritten.column("edits")),
+        "edits": edits,
         "redactions": _counted(kept.column("redacted")),
         "lost": [
-            *(_described(loss) for loss in lost),
-            *(_unredacted(shard, row) for row in dropped.column("source_row").to_pylist()),
+            *(_described(loss) for loss in sorted(lost, key=lambda loss: loss.unit.start)),
+            *(_unredacted(shard, row) for row in sorted(dropped)),
         ],
     }
     table = with_scores(kept.drop_columns(["edits", "redacted", "drop"]), shard, sidecars)
@@ -171,7 +174,8 @@ def write_part(path: Path, part: Part, buckets: np.ndarray, order: np.ndarray) -
 
     Raises DiskFullError or FileError naming `path`.
     """
-    by_bucket = np.argsort(buckets, kind="stable")
+    # No two keys of a shard are the same, so the order in which documents came does not matter.
+    by_bucket = np.lexsort((order, buckets))
     table = part.table.append_column("order", pa.array(order))
     table = table.cast(SCHEMA).take(pa.array(by_bucket))
     present, starts = np.unique(buckets[by_bucket], return_index=True)
@@ -219,4 +223,5 @@ def read_bucket(paths: Iterable[Path], bucket: int) -> pa.Table:
     table = pa.concat_tables(tables)
     # Two keys are never the same within a shard, and hardly ever across shards.
     order = [("order", "ascending"), ("source_shard", "ascending"), ("source_row", "ascending")]
-    return table.sort_by(order).select(CLEANED.names)
+    places = pc.sort_indices(table, sort_keys=order)
+    return table.select(CLEANED.names).take(places)
