@@ -133,6 +133,8 @@ _texts: dict[str, FoundLicense] = {}
 
 def _found_in(blob_id: str, content: bytes) -> FoundLicense:
     """What a text says, remembered by its blob id."""
+    if not content:
+        return FoundLicense()  # taken down, with its blob id left
     if blob_id not in _texts:
         if len(_texts) >= _MAX_TEXTS:
             _texts.clear()

@@ -39,7 +39,7 @@ _FAMILIES = tuple(
             "Apache-2.0",
             "apache",
             r"apache licen[cs]e v?(?:ersion )?2|apache\.org licen[cs]es licen[cs]e 2\.0"
-            r"|licen[cs]ed under the apache|apache 2\.0|licen[cs]e apache",
+            r"|licen[cs]ed under the apache|apache 2\.0|licen[cs]e apache|apache ?2 licen[cs]",
         ),
         ("Apache-1.1", "apache", r"apache software licen[cs]e version 1\.1"),
         (
@@ -61,8 +61,12 @@ _FAMILIES = tuple(
             r"mozilla public licen[cs]e v?(?:ersion )?\.? ?2|mozilla\.org mpl 2",
         ),
         ("MPL-1.1", "mozilla", r"mozilla public licen[cs]e v?(?:ersion )?1\.1"),
-        ("PSF-2.0", "python software", r"python software foundation licen[cs]e"),
-        ("PSF-2.0", " psf", r"licensed to psf under a contributor|licen[cs]e psf\b"),
+        (
+            "PSF-2.0",
+            "python software",
+            r"python software foundation (?:licen[cs]e|under a contributor agreement)",
+        ),
+        ("PSF-2.0", " psf", r"psf under a contributor|\bpsf licen[cs]e|licen[cs]e psf\b"),
         ("Unlicense", "unencumbered", r"free and unencumbered software released into the public"),
         ("Unlicense", "unlicense", r"(?:the|licen[cs]e) unlicense\b"),
         ("CC0-1.0", " cc0", r"\bcc0\b"),

@@ -51,6 +51,9 @@ BSD = "# Redistribution and use in source and binary forms, with or without\n# m
             "MPL-2.0",
             "copyleft",
         ),
+        ("# Licensed to the PSF under a contributor agreement.\n", "PSF-2.0", "permissive"),
+        ("# This file is under the PSF license.\n", "PSF-2.0", "permissive"),
+        ("# Sorted things, an Apache2 licensed library.\n", "Apache-2.0", "permissive"),
         ("# Licensed to PSF under a Contributor Agreement.\n", "PSF-2.0", "permissive"),
         (
             "# This is free and unencumbered software released into the public domain.\n",

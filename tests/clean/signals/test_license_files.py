@@ -14,6 +14,7 @@ from clean.signals.license_files import ShardLicenses, combined, decoded, licens
 from clean.signals.license_text import A_CHOICE
 from clean.signals.measure import run_signals
 from clean.signals.parameters import SignalParameters
+from corpus.schema import git_blob_id
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, read_stamp, sidecar_path
 
@@ -204,6 +205,19 @@ CHOICE, NOTHING = found(None, A_CHOICE), found(None)
 def test_files_of_one_folder(files: dict[str, FoundLicense], expression: str | None) -> None:
     assert combined(files.items()) == expression
     assert combined(reversed(files.items())) == expression
+
+
+def test_a_text_that_was_taken_down_is_not_remembered(shard_of: Any, measured: Any) -> None:
+    whole = git_blob_id(MIT.encode())
+    rows = measured(
+        shard_of(
+            document("gone/LICENSE", b"", blob_id=whole),
+            document("gone/a.py", CODE),
+            document("kept/LICENSE", MIT),
+            document("kept/b.py", CODE),
+        )
+    )
+    assert [rows[path]["files_license"] for path in ("gone/a.py", "kept/b.py")] == [None, "MIT"]
 
 
 def test_a_licence_in_any_encoding() -> None:
