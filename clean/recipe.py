@@ -113,7 +113,8 @@ class LimitsRecipe:
 
     def __post_init__(self) -> None:
         at_least(self, "workers", 1)
-        at_least(self, "max_memory_bytes", 1)  # what is too little depends on the work
+        # What is too little depends on the work.
+        at_least(self, "max_memory_bytes", 1)
         at_least(self, "worker_bytes", 256 << 20)
         if self.row_cpu_s <= 0:
             raise ValueError(f"row_cpu_s must be above 0, not {self.row_cpu_s}")

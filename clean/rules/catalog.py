@@ -73,7 +73,7 @@ _CHOICES = (
     Rule("max_print_rate", "high_print_rate", "structure", "print_rate", "above"),
     Rule("max_assert_rate", "high_assert_rate", "structure", "assert_rate", "above"),
     Rule("max_function_rate", "high_function_rate", "structure", "function_rate", "above"),
-    Rule("max_one_return_rate", "one_return_functions", "structure", "one_return_line_rate", "above"),
+    Rule("max_one_return_rate", "one_return", "structure", "one_return_line_rate", "above"),
     Rule("min_chars_per_token", "few_chars_per_token", "tokens", "chars_per_token", "below"),
     # First of the licence rules: "copyleft" alone would not say that the repository says otherwise.
     Rule("drop_license_conflict", "license_conflict", "license", "license_conflict", "present"),

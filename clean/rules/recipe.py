@@ -27,22 +27,22 @@ class RulesRecipe:
     # the case; `#` starts a comment. Relative to the working directory.
     opt_out: Path | None = None
     min_file_bytes: int | None = None  # of the raw file
-    max_file_bytes: int | None = 1_000_000
-    min_chars: int | None = None
+    max_file_bytes: int | None = 1_000_000  # of the raw file
+    min_chars: int | None = None  # of the decoded file
     min_words: int | None = None  # between blanks
-    min_lines: int | None = None
-    max_lines: int | None = None
+    min_lines: int | None = None  # of any kind
+    max_lines: int | None = None  # of any kind
     min_code_lines: int | None = 5  # lines that hold more than blanks and comments
     min_mean_line: float | None = None  # all lines, without their ends
-    max_mean_line: float | None = 100.0
+    max_mean_line: float | None = 100.0  # all lines, without their ends
     max_longest_line: int | None = 1000  # without its end
     # "Alphanumeric rate" read as ASCII-printable: by str.isalnum hardly a file reaches 0.98.
     min_printable_rate: float | None = 0.98
     min_isalnum_rate: float | None = None  # the literal reading, of the same text by str.isalnum
     min_alnum_rate: float | None = None  # of all characters, by str.isalnum
     min_alpha_rate: float | None = None  # of all characters, by str.isalpha
-    min_visible_alpha_rate: float | None = None  # of those that are not blank
-    max_visible_digit_rate: float | None = None  # of those that are not blank, by str.isdigit
+    min_visible_alpha_rate: float | None = None  # of the characters that are not blank
+    max_visible_digit_rate: float | None = None  # of the same, by str.isdigit
     max_blank_rate: float | None = None  # of all characters, by str.isspace
     max_encoded_run: int | None = None  # the longest stretch of base64, hex or escapes
     max_encoded_rate: float | None = None  # all such stretches, share of the characters
@@ -67,14 +67,14 @@ class RulesRecipe:
     no_keywords_drop_share: float | None = None
     max_unit_test_score: float | None = None  # share of the code that is tests
     min_comment_rate: float | None = None  # characters in comments and docstrings
-    max_comment_rate: float | None = None
+    max_comment_rate: float | None = None  # of the same
     max_string_rate: float | None = None  # strings, of what is no comment and no docstring
     max_import_rate: float | None = None  # lines of code that import
     max_pass_rate: float | None = None  # lines of code that are `pass`
     max_print_rate: float | None = None  # lines of code that call print
     max_assert_rate: float | None = None  # lines of code that assert
     max_function_rate: float | None = None  # functions for each line of code
-    max_one_return_rate: float | None = None  # those of them that do nothing but return
+    max_one_return_rate: float | None = None  # functions that only return, for each line of code
     min_chars_per_token: float | None = None  # by the tokenizer of `clean.tokenizer`
     # Categories: permissive, copyleft, other, none (GitHub found no licence).
     allow_repo_licenses: tuple[str, ...] | None = None
@@ -85,7 +85,7 @@ class RulesRecipe:
     drop_license_conflict: bool = False  # a copyleft header in a permissive repository, say
     min_stars: int | None = None  # of the repository
     max_secrets: int | None = None  # distinct ones; redaction is `clean.write`'s
-    max_contamination_tokens: int | None = None  # longest run shared with a problem
+    max_contamination_tokens: int | None = None  # words of the longest run shared with a problem
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):

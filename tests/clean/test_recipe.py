@@ -1,18 +1,17 @@
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from clean.recipe import CleanRecipe, DedupRecipe, LimitsRecipe, SplitRecipe, WriteRecipe
+from clean.recipe import (
+    CleanRecipe,
+    DedupRecipe,
+    LimitsRecipe,
+    SplitRecipe,
+    WriteRecipe,
+    signal_parameters,
+)
 from corpus.errors import RecipeError
 from corpus.recipe import build
-
-PRESET = Path(__file__).parents[2] / "recipes" / "pycodegpt.toml"
-
-
-def test_the_preset_file_is_the_defaults_with_their_sources():
-    table = tomllib.loads(PRESET.read_text())["clean"]
-    assert build(CleanRecipe, table) == CleanRecipe()
 
 
 @pytest.mark.parametrize(
@@ -24,10 +23,38 @@ def test_the_preset_file_is_the_defaults_with_their_sources():
         (WriteRecipe, {"shard_bytes": 2 << 30}, "shard_bytes must be at most"),
         (LimitsRecipe, {"workers": 0}, "workers must be at least 1"),
         (LimitsRecipe, {"row_cpu_s": 0.0}, "row_cpu_s must be above 0"),
-        (LimitsRecipe, {"max_memory_bytes": 1}, "max_memory_bytes must be at least"),
+        (LimitsRecipe, {"max_memory_bytes": 0}, "max_memory_bytes must be at least"),
         (DedupRecipe, {"permutations": 5000}, "permutations must be at most 4096"),
+        (CleanRecipe, {"grammar": "2.7"}, 'grammar must be "running" or "3.8" and up'),
+        (CleanRecipe, {"grammar": "3.7"}, 'grammar must be "running" or "3.8" and up'),
+        (CleanRecipe, {"grammar": "newest"}, "not 'newest'"),
+        (CleanRecipe, {"parser": "lib2to3"}, "parser: must be one of 'ast', 'ruff'"),
     ],
 )
 def test_impossible_values_are_refused(model, values, problem):
     with pytest.raises(RecipeError, match=problem):
         build(model, values)
+
+
+@pytest.mark.parametrize("grammar", ["running", "3.8", "3.9", "3.10", "3.13"])
+def test_a_grammar_is_a_version_of_python_3(grammar):
+    assert build(CleanRecipe, {"grammar": grammar}).grammar == grammar
+
+
+def test_the_stages_that_a_recipe_asks_for_follow_from_it_alone():
+    plain = signal_parameters(CleanRecipe())
+    assert (plain.tokenizer, plain.secrets, plain.contamination.problems) == (None, False, None)
+    told = {
+        "guess_encoding": True,
+        "grammar": "3.9",
+        "parser": "ruff",
+        "tokenizer": "tokenizer.json",
+        "secrets": {"count": True},
+        "contamination": {"problems": ["humaneval"]},
+        "dedup": {"shingle_tokens": 3, "permutations": 64},
+    }
+    parameters = signal_parameters(build(CleanRecipe, told))
+    assert (parameters.guess_encoding, parameters.shingle_tokens) == (True, 3)
+    assert (parameters.grammar, parameters.parser, parameters.permutations) == ("3.9", "ruff", 64)
+    assert (parameters.tokenizer, parameters.secrets) == (Path("tokenizer.json"), True)
+    assert parameters.contamination.problems == ("humaneval",)

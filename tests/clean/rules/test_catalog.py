@@ -65,7 +65,7 @@ NUMBERS: dict[str, tuple[float, str, float, float]] = {
     "max_print_rate": (0.4, "high_print_rate", 0.4, 0.4001),
     "max_assert_rate": (0.4, "high_assert_rate", 0.4, 0.4001),
     "max_function_rate": (0.2, "high_function_rate", 0.2, 0.2001),
-    "max_one_return_rate": (0.1, "one_return_functions", 0.1, 0.1001),
+    "max_one_return_rate": (0.1, "one_return", 0.1, 0.1001),
     "min_chars_per_token": (1.5, "few_chars_per_token", 1.5, 1.4999),
     "min_stars": (6, "few_stars", 6, 5),
     "max_secrets": (0, "secrets", 0, 1),
