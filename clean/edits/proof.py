@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
-from clean.signals.comments import find_comments
+from clean.signals.comments import comment_spans
 
 SameConstant = Callable[[Any, Any], bool]
 
@@ -46,14 +46,14 @@ class Program:
         position, kept = match.end(), []
         if not _is_lexed(self.text) or self.text.startswith("\ufeff", position):
             return None
-        for comment in find_comments(self.text):
-            if comment.start < position:
+        for start, stop in comment_spans(self.text):
+            if start < position:
                 continue
-            code = self.text[position : comment.start].rstrip(_BLANKS)
+            code = self.text[position:start].rstrip(_BLANKS)
             if code.endswith(("\\", "\\\n")):
                 return None
             alone = not code or code.endswith("\n")
-            position = comment.stop + alone  # with its line end
+            position = stop + alone  # with its line end
             kept.append(code)
         return "".join([*kept, self.text[position:]])
 

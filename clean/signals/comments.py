@@ -25,6 +25,11 @@ _NEXT_COMMENT = re.compile(rf"(?:[^#'\"]++|{_STRINGS})*+(#[^\n]*+|\Z)", re.DOTAL
 _STRING_OR_COMMENT = re.compile(rf"{_STRINGS}|#[^\n]*+", re.DOTALL)
 _ASCII_ALNUM = re.compile(r"[0-9A-Za-z]")
 _BLANK = re.compile(r"\s")
+# At least as many letters and digits as other characters, seen at a glance: nearly every comment.
+_PLAIN = re.compile(
+    r"#(?:[ \t]*+(?:[0-9A-Za-z]{3}[^0-9A-Za-z\s]{0,3}|[0-9A-Za-z]{2}[^0-9A-Za-z\s]{0,2}"
+    r"|[0-9A-Za-z][^0-9A-Za-z\s]?))*+"
+)
 
 MIN_ALNUM_RATE = 0.5
 
@@ -39,10 +44,15 @@ class Comment(NamedTuple):
 
 def find_comments(text: str) -> list[Comment]:
     """All comments of a file with LF line ends, in order. Never raises."""
+    return [Comment(start, stop, text[start:stop]) for start, stop in comment_spans(text)]
+
+
+def comment_spans(text: str) -> list[tuple[int, int]]:
+    """The (start, stop) of all comments, in order."""
     if "#" not in text:
         return []
-    found = (match.span(1) for match in _NEXT_COMMENT.finditer(text))
-    return [Comment(start, stop, text[start:stop]) for start, stop in found if stop > start]
+    spans = [match.span(1) for match in _NEXT_COMMENT.finditer(text)]
+    return [span for span in spans if span[0] < span[1]]
 
 
 def without(text: str, comments: Iterable[Comment]) -> str:
@@ -74,6 +84,8 @@ def is_junk(comment: str) -> bool:
     drops comments in other scripts, for which the file would fail. A `#` alone has no rate and
     is kept.
     """
+    if _PLAIN.fullmatch(comment):
+        return False
     body = _BLANK.sub("", comment[1:])
     return bool(body) and len(_ASCII_ALNUM.findall(body)) < MIN_ALNUM_RATE * len(body)
 
