@@ -50,7 +50,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "min_comment_rate": 0.01,
         "max_comment_rate": 0.8,
         "allow_repo_licenses": ("permissive",),
-        "max_contamination_tokens": 0,
+        "max_contamination_tokens": 12,
     },
     "starcoder2": {
         **LINES,
@@ -61,7 +61,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "drop_names": ("*_pb2.py",),
         "drop_generated_phrases": (*PHRASES, "generated automatically", "this file is generated"),
         "allow_repo_licenses": ("permissive", "none"),
-        "max_contamination_tokens": 0,
+        "max_contamination_tokens": 12,
     },
     "opencoder-python": {
         **LINES,
