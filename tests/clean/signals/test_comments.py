@@ -107,3 +107,10 @@ def test_the_head_ends_at_the_first_statement() -> None:
     assert head(before + "import x\n# d\n", 1000) == before
     assert head(before, 10) == before[:10]
     assert head("x = 1\n", 100) == ""
+
+
+@given(st.text("ab1#-.( \té\u3000_", max_size=14))
+def test_a_glance_is_right(body: str) -> None:
+    said = [char for char in body if not char.isspace()]
+    plain = [char for char in said if char.isascii() and char.isalnum()]
+    assert is_junk("#" + body) is (bool(said) and len(plain) < 0.5 * len(said))
