@@ -17,6 +17,7 @@ from corpus.errors import UsageError
 OWN_BYTES = 384 << 20
 LEAST_WORKER_BYTES = 384 << 20  # below it, hardly a file can be parsed
 LEAST_DATABASE_BYTES = 128 << 20
+_DATABASE_SHARE = 0.8  # a database goes a little beyond what it is told
 _MACHINE_SHARE = 0.75  # of its memory, where the recipe states no budget
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -42,6 +43,7 @@ def share_memory(
     smaller. Without `measures` no worker will run. Raises UsageError with the least that works.
     """
     left = max_bytes - OWN_BYTES
+    database_bytes = int(_DATABASE_SHARE * left)
     least = max(LEAST_DATABASE_BYTES, min(worker_bytes, LEAST_WORKER_BYTES) if measures else 0)
     if left < least:
         raise UsageError(
@@ -50,7 +52,7 @@ def share_memory(
         )
     fitting = max(1, min(workers, left // worker_bytes))
     cap = min(worker_bytes, left // fitting)
-    return Shares(fitting, cap, workers, left, short=measures and cap < worker_bytes)
+    return Shares(fitting, cap, workers, database_bytes, short=measures and cap < worker_bytes)
 
 
 def budget_of(limits: LimitsRecipe) -> int:

@@ -75,6 +75,7 @@ def duplicate_stamps(cleaning: Cleaning, decisions: Path) -> list[Stamp]:
 def is_decided(cleaning: Cleaning, decisions: Path) -> bool:
     """Whether the decisions below `decisions` are those of this recipe, complete."""
     try:
+        check_measured(cleaning)  # else they may be of signals with other parameters
         if not all(_is_judged(cleaning, decisions, shard) for shard in cleaning.shards):
             return False
         stamps = duplicate_stamps(cleaning, decisions)

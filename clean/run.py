@@ -114,7 +114,13 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
 def prepare(cleaning: Cleaning) -> Cleaning:
     """Put in order what a killed run left, takedowns included; the shards as they are then."""
     tidy(cleaning.folder)
-    shards = carry_out(cleaning.folder, cleaning.shards, cleaning.takedowns, cleaning.report)
+    shards = carry_out(
+        cleaning.folder,
+        cleaning.shards,
+        cleaning.takedowns,
+        near=cleaning.recipe.dedup.near,
+        report=cleaning.report,
+    )
     return replace(cleaning, shards=shards)
 
 
@@ -131,6 +137,8 @@ def _forget(cleaning: Cleaning, stages: Sequence[str]) -> None:
             path = sidecar_path(cleaning.sidecars, name, shard)
             with named_errors(path):
                 path.unlink(missing_ok=True)
+    if near.STAGE in stages:
+        near.forget_near_index(cleaning.sidecars)
     if write.STAGE in stages:
         write.forget(cleaning.folder.clean)
 

@@ -6,13 +6,17 @@ of any kind, and raw shards that were harvested again are emptied again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from clean.dedup import bands
+from clean.dedup import index as near_index
+from clean.dedup.index import candidates_path
 from clean.takedown.register import Takedown
-from clean.takedown.wipe import rows_of, update_manifest, wipe_shard, wipe_sidecars
+from clean.takedown.wipe import must_wipe, rows_of, update_manifest, wipe_shard, wipe_sidecars
 from corpus.events import Progress, Report, silent
-from corpus.files import remove_leftovers
+from corpus.files import named_errors, remove_leftovers
 from corpus.layout import RunFolder
 from corpus.shards import Shard, open_shard
 
@@ -23,12 +27,15 @@ def carry_out(
     folder: RunFolder,
     shards: Sequence[Shard],
     takedowns: Sequence[Takedown],
+    *,
+    near: bool,
     report: Report = silent,
 ) -> list[Shard]:
     """Empty rows and measurements; the shards as they are then.
 
-    Raises ShardError or SidecarError for a damaged file, DiskFullError or FileError for what
-    can't be written.
+    `near` says whether the near index will be brought up to date afterwards, which forgets the
+    contents that are in no shard any more; else the index goes as a whole. Raises ShardError or
+    SidecarError for a damaged file, DiskFullError or FileError for what can't be written.
     """
     if not takedowns:
         return list(shards)
@@ -38,13 +45,28 @@ def carry_out(
     for done, shard in enumerate(shards, 1):
         current.append(_carry_out(folder.sidecars, shard, ids))
         report(Progress("take down", done, len(shards), "shards"))
+    if not near and not candidates_path(folder.sidecars).exists():
+        _remove_index(folder.sidecars)
     facts = {FACT: [takedown.plain() for takedown in takedowns]}
     update_manifest(folder.raw, current, facts)
     return current
 
 
 def _carry_out(sidecars: Path, shard: Shard, ids: frozenset[int]) -> Shard:
-    if not len(rows_of(shard, ids)):
+    rows = rows_of(shard, ids)
+    if not len(rows):
         return shard
-    wipe_sidecars(shard, sidecars, ids)
+    if must_wipe(shard, sidecars, rows):
+        # First, so that a run that is killed in between brings the index up to date as well.
+        index = candidates_path(sidecars)
+        with named_errors(index):
+            index.unlink(missing_ok=True)
+        wipe_sidecars(shard, sidecars, rows)
     return open_shard(shard.path) if wipe_shard(shard, ids) else shard
+
+
+def _remove_index(sidecars: Path) -> None:
+    for stage in (near_index.STAGE, bands.STAGE):
+        with named_errors(sidecars / stage):
+            if (sidecars / stage).exists():
+                shutil.rmtree(sidecars / stage)

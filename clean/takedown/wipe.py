@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from clean.dedup.bands import STAGE as BANDS
 from clean.rules.verdicts import STAGE as VERDICT
 from corpus.errors import ShardError, SidecarError
 from corpus.manifest import FileEntry, read_manifest, write_manifest
@@ -79,36 +80,49 @@ def _entry(entry: FileEntry, shards: dict[str, Shard]) -> FileEntry:
     return entry if shard is None else replace(entry, bytes=shard.path.stat().st_size)
 
 
-def wipe_sidecars(shard: Shard, sidecars: Path, ids: Collection[int]) -> int:
-    """Forget what was measured of these repositories' rows; how many sidecars were rewritten.
+def must_wipe(shard: Shard, sidecars: Path, rows: np.ndarray) -> bool:
+    """Whether a sidecar may still say something of these rows. Raises SidecarError."""
+    return any(damaged or _told(path, rows) for path, damaged in _sidecars(shard, sidecars))
 
-    Verdicts are left to be made again. Raises SidecarError for a damaged file.
+
+def wipe_sidecars(shard: Shard, sidecars: Path, rows: np.ndarray) -> None:
+    """Forget what was measured of these rows; verdicts are left to be made again.
+
+    A sidecar that can't be used is deleted: the next run makes it anew. Raises SidecarError for
+    one that is damaged behind its footer, DiskFullError or FileError for what can't be written.
     """
-    rows = rows_of(shard, ids)
-    if not len(rows):
-        return 0
-    return sum(_wipe_sidecar(path, shard, rows) for path in _sidecars(shard, sidecars))
+    wiped = np.zeros(shard.rows, bool)
+    wiped[rows] = True
+    kept = pa.array(np.arange(shard.rows), mask=wiped)
+    for path, damaged in _sidecars(shard, sidecars):
+        if damaged:
+            path.unlink()
+        elif _told(path, rows):
+            stamp = read_stamp(path)
+            assert stamp is not None, "it was read a moment ago"
+            hashes = path.parent.name == BANDS
+            write_sidecar(path, _read(path).take(kept), stamp, shard.rows, compress=not hashes)
 
 
-def _sidecars(shard: Shard, sidecars: Path) -> Iterator[Path]:
+def _sidecars(shard: Shard, sidecars: Path) -> Iterator[tuple[Path, bool]]:
+    """The row-aligned files of a shard, and whether they are damaged or of other rows."""
     for path in sorted(sidecars.glob(f"*/{shard.name}")):
-        if path.parent.name != VERDICT:
-            yield path
+        if path.parent.name == VERDICT:
+            continue
+        try:
+            stamp = read_stamp(path)
+        except SidecarError:
+            stamp = None
+        yield path, stamp is None or stamp.shard != shard.digest
 
 
-def _wipe_sidecar(path: Path, shard: Shard, rows: np.ndarray) -> bool:
-    stamp = read_stamp(path)
-    if stamp is None or stamp.shard != shard.digest:
-        return False  # of another shard: nobody reads it, and the next run replaces it
+def _told(path: Path, rows: np.ndarray) -> bool:
+    chosen = _read(path).take(pa.array(rows))
+    return any(column.null_count < len(rows) for column in chosen.columns)
+
+
+def _read(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path)
+        return pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise SidecarError(path, f"damaged ({error}); delete it and run again") from error
-    chosen = table.take(pa.array(rows))
-    if all(column.null_count == len(rows) for column in chosen.columns):
-        return False
-    places = np.arange(table.num_rows)
-    wiped = np.zeros(table.num_rows, bool)
-    wiped[rows] = True
-    write_sidecar(path, table.take(pa.array(places, mask=wiped)), stamp, shard.rows)
-    return True
