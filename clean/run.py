@@ -23,6 +23,7 @@ from clean.signals.measure import run_signals
 from clean.signals.stages import STAGE_NAMES as SIGNALS
 from clean.takedown.carry_out import FACT as TAKEDOWNS
 from clean.takedown.carry_out import carry_out
+from clean.write import scores
 from clean.write import stage as write
 from clean.write.account import describe
 from corpus.engine import Engine
@@ -106,7 +107,7 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         used.add(near.STAGE)
     if used & {verdicts.STAGE, near.STAGE}:
         used.add(dedup.STAGE)
-    if dedup.STAGE in used:
+    if used & {dedup.STAGE, scores.STAGE}:
         used.add(write.STAGE)
     return tuple(name for name in STAGES if name in used)
 
@@ -197,7 +198,10 @@ def write_stamp(cleaning: Cleaning) -> str:
     # An edit is proven with the running interpreter's grammar.
     python = ".".join(platform.python_version_tuple()[:2])
     parameters = [recipe.write, recipe.split, recipe.guess_encoding, cleaning.seed, python]
-    made_from = [stamp.digest for stamp in duplicate_stamps(cleaning, cleaning.sidecars)]
+    made_from: list[str | None] = [
+        stamp.digest for stamp in duplicate_stamps(cleaning, cleaning.sidecars)
+    ]
+    made_from += scores.score_stamps(cleaning.shards, cleaning.sidecars)
     return digest([write.VERSION, [as_plain(value) for value in parameters], made_from])
 
 
