@@ -82,7 +82,7 @@ def definition_counts(data, marks, lines, classes):  # type: ignore[no-untyped-d
             test = _is_test(data, marks, name, header, kind == _DEF, classes)
             functions += kind == _DEF
             classes_found += kind == _CLASS
-            body = _body_with(_NOTHING, data, marks, _skip_blanks(data, header, stop), stop)
+            body = _body_with(_NOTHING, data, marks, skip_blanks(data, header, stop), stop)
             if body != _NOTHING:
                 one_return += kind == _DEF and body == _ONE_RETURN
             elif depth < _MAX_NESTING:
@@ -106,18 +106,19 @@ def _definition(data, marks, start, stop):  # type: ignore[no-untyped-def]
     """(`def`, `class` or 0 as packed, where the name starts) of a logical line."""
     word = first_word(data, marks, start, stop)
     if word == _ASYNC:
-        start = _skip_blanks(data, start + 5, stop)
+        start = skip_blanks(data, start + 5, stop)
         word = first_word(data, marks, start, stop)
-        return (word if word == _DEF else np.uint64(0)), _skip_blanks(data, start + 3, stop)
+        return (word if word == _DEF else np.uint64(0)), skip_blanks(data, start + 3, stop)
     if word == _DEF:
-        return word, _skip_blanks(data, start + 3, stop)
+        return word, skip_blanks(data, start + 3, stop)
     if word == _CLASS:
-        return word, _skip_blanks(data, start + 5, stop)
+        return word, skip_blanks(data, start + 5, stop)
     return np.uint64(0), start
 
 
 @helper
-def _skip_blanks(data, i, stop):  # type: ignore[no-untyped-def]
+def skip_blanks(data, i, stop):  # type: ignore[no-untyped-def]
+    """Behind the blanks and tabs at i."""
     while i < stop and (data[i] == 32 or data[i] == 9):
         i += 1
     return i

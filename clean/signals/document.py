@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from clean.compiled.characters import classes_of
+from clean.compiled.characters import NEWLINE, classes_of
+from clean.compiled.lines import COLUMNS, find_lines
 from clean.compiled.marks import mark
 from clean.signals.decode import Decoded
 from corpus.engine import Unit
@@ -21,6 +22,7 @@ from corpus.sidecars import Stamp
 
 Row = Mapping[str, Any]  # by column; a column that is left out is null
 Bytes = npt.NDArray[np.uint8]
+Table = npt.NDArray[np.int64]
 
 _TOP_LINES = 5
 _MAX_TOP_COLUMN = 500
@@ -72,6 +74,11 @@ class Document:
         return marks_of(self.data)
 
     @cached_property
+    def lines(self) -> Table:
+        """The logical lines, (lines, columns): see `clean.compiled.lines`."""
+        return logical_lines(self.data, self.marks)
+
+    @cached_property
     def classes(self) -> Bytes:
         """The table that kernels look the text's characters beyond ASCII up in."""
         return classes_of(self.text or "")
@@ -94,6 +101,12 @@ def marks_of(data: Bytes) -> Bytes:
     return marks
 
 
+def logical_lines(data: Bytes, marks: Bytes) -> Table:
+    """START, STOP, INDENT and CODE_LINES of every logical line."""
+    table = np.empty((np.count_nonzero(data == NEWLINE) + 1, COLUMNS), np.int64)
+    return table[: find_lines(data, marks, table)]
+
+
 Measure = Callable[[Document], Row]
 
 
@@ -110,6 +123,7 @@ class SignalStage:
     lost: Callable[[str], Row]  # the row of a file that the engine lost, by its reason
     # For a stage that looks at more than the document: its `measure` for the documents of a unit.
     of_unit: Callable[[Unit], Measure] | None = None
+    notice: str | None = None  # worth telling before the stage runs
 
     def measure_in(self, unit: Unit) -> Measure:
         """What measures the documents of `unit`."""

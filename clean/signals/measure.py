@@ -20,7 +20,7 @@ from clean.compiled.warm import warm
 from clean.signals.decode import decode
 from clean.signals.document import Document, SignalStage
 from corpus.engine import Done, Engine, Guard, Lost, Unit, gather_shards, units_of
-from corpus.events import Progress, Report, silent
+from corpus.events import Notice, Progress, Report, silent
 from corpus.files import remove_leftovers
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import is_current, sidecar_path, write_sidecar
@@ -79,6 +79,7 @@ def run_signals(
     )
     counts.update({f"{stage.name}_written": 0 for stage in stages})
     if todo:
+        _tell(todo, report)
         warm(report)
     progress = _RowProgress(sum(shard.rows for _, group in todo for shard in group), report)
     for chosen, group in todo:
@@ -92,6 +93,12 @@ def run_signals(
             counts["rows_measured"] += shard.rows
             counts.update(measured.losses)
     return dict(counts)
+
+
+def _tell(todo: Iterable[tuple[Sequence[SignalStage], Any]], report: Report) -> None:
+    told = dict.fromkeys(stage.notice for stages, _ in todo for stage in stages)
+    for notice in filter(None, told):
+        report(Notice(notice))
 
 
 def _stale(

@@ -21,6 +21,7 @@ class SignalParameters:
     permutations: int = 256
     grammar: str = "running"  # or a version, such as "3.8"
     parser: Parser = "ast"
+    measure_compiles: bool = False  # costs about as much as parsing
     tokenizer: Path | None = None  # a tokenizer.json; None: no tokens are counted
     secrets: bool = False  # whether they are counted
     contamination: ContaminationRecipe = field(default_factory=ContaminationRecipe)

@@ -12,15 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from clean.compiled.encoded import encoded_chars
-from clean.compiled.lines import COLUMNS, find_lines
 from clean.compiled.literals import literal_counts
 from clean.compiled.shares import character_shares, word_count
 from clean.compiled.statements import definition_counts, docstring_chars, lines_by_keyword
-from clean.signals.document import Bytes, Document, Row, SignalStage, no_row
+from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
 from clean.signals.phrases import GENERATED_PHRASES
 
@@ -96,26 +94,19 @@ def _row(document: Document) -> Row:
 
 def structure(document: Document) -> dict[str, Any]:
     """All columns, of a text with LF line ends. Never raises."""
-    lines = logical_lines(document.data, document.marks)
     return {
-        **_character_columns(document, lines),
-        **_line_columns(document, lines),
+        **_character_columns(document),
+        **_line_columns(document),
         **_phrase_columns(document),
     }
 
 
-def logical_lines(data: Bytes, marks: Bytes) -> npt.NDArray[np.int64]:
-    """(logical lines, columns): see `clean.compiled.lines`."""
-    table = np.empty((np.count_nonzero(data == ord("\n")) + 1, COLUMNS), np.int64)
-    return table[: find_lines(data, marks, table)]
-
-
-def _character_columns(document: Document, lines: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _character_columns(document: Document) -> dict[str, Any]:
     data, marks, classes = document.data, document.marks, document.classes
     chars, alnum, alpha, digits, blanks, comment, string, equals = character_shares(
         data, marks, classes
     )
-    docstring = docstring_chars(data, marks, lines)
+    docstring = docstring_chars(data, marks, document.lines)
     longest, encoded = encoded_chars(data, classes, np.zeros(len(data), np.bool_))
     return {
         "words": word_count(data),
@@ -136,8 +127,8 @@ def _character_columns(document: Document, lines: npt.NDArray[np.int64]) -> dict
     }
 
 
-def _line_columns(document: Document, lines: npt.NDArray[np.int64]) -> dict[str, Any]:
-    data, marks = document.data, document.marks
+def _line_columns(document: Document) -> dict[str, Any]:
+    data, marks, lines = document.data, document.marks, document.lines
     imports, passes, prints, asserts, code_lines = lines_by_keyword(data, marks, lines)
     definitions = definition_counts(data, marks, lines, document.classes)
     functions, classes, one_return, function_lines, test_lines = definitions

@@ -1,64 +1,96 @@
-"""Is it Python? The verdict of the running interpreter's `ast`, and a reason of our own if not.
+"""Is it Python? The verdict of the interpreter's `ast`, and a reason of our own if not.
 
-`ast` alone decides whether a file is rejected; everything else here only says why. It may take
-minutes, exhaust the memory or kill the process on hostile files, so engines run it in workers.
+`ast` alone decides whether a file is rejected; everything else here only says why, or gets to the
+same verdict sooner. It may take minutes, exhaust the memory or kill the process on hostile files,
+so engines run it in workers.
 """
 
 from __future__ import annotations
 
 import ast
 import gc
-import platform
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import pyarrow as pa
 
-from clean.signals.comments import bare_code
 from clean.signals.document import Document, Row, SignalStage
+from clean.signals.grammar import RUNNING, Grammar, find_grammar, is_surely_valid, ruff_version
 from clean.signals.parameters import SignalParameters
+from clean.signals.syntax_reasons import Reject, parses_with_libcst, reason
+from corpus.errors import RecipeError
 
-Reject = Literal[
-    "syntax",
-    "python2",
-    "notebook_export",
-    "transcript",
-    "template",
-    "conflict_marker",
-    "lfs_pointer",
-    "html",
-    "too_complex",
-]
-SCHEMA = pa.schema([pa.field("syntax_reject", pa.string()), pa.field("syntax_detail", pa.string())])
+SCHEMA = pa.schema(
+    [
+        pa.field("syntax_reject", pa.string()),
+        pa.field("syntax_detail", pa.string()),
+        # Whether `compile` accepts what `ast` does: no `return` at module level, no name twice in
+        # a function's arguments. Null where it was not asked, or the file does not parse.
+        pa.field("compiles", pa.bool_()),
+    ]
+)
 _MAX_DETAIL = 200
+_NO_RUFF = "ruff-format can't be used here, so ast judges every file: same verdicts, more time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """How files are judged: for which grammar, and by what."""
+
+    grammar: Grammar
+    ruff: bool = False  # ask ruff's parser first
+    compiles: bool = False  # also measure whether it compiles
+
+    def row(self, document: Document) -> Row:
+        """The columns of a document."""
+        if document.text is None:
+            return {}
+        verdict = self.verdict(document)
+        asked = self.compiles and verdict.reject is None
+        return {
+            "syntax_reject": verdict.reject,
+            "syntax_detail": verdict.detail,
+            "compiles": compiles(document.text, self.grammar) if asked else None,
+        }
+
+    def verdict(self, document: Document) -> SyntaxVerdict:
+        """The verdict of `ast`, by way of ruff's parser where there can be no doubt."""
+        if self.ruff and is_surely_valid(document, self.grammar):
+            return SyntaxVerdict(None)
+        return judge_syntax(document.text or "", self.grammar)
 
 
 def stage(parameters: SignalParameters) -> SignalStage:
-    """The syntax stage. Its verdict depends on the interpreter's grammar."""
+    """The syntax stage. Raises RecipeError for a grammar that can't be parsed here."""
+    try:
+        grammar = find_grammar(parameters.grammar)
+    except ValueError as error:
+        raise RecipeError(None, "clean.grammar", str(error).removeprefix("grammar ")) from error
+    ruff = ruff_version() if parameters.parser == "ruff" else None
+    judge = Judge(grammar=grammar, ruff=ruff is not None, compiles=parameters.measure_compiles)
+    # The verdict depends on the interpreter, its messages too.
+    told: dict[str, Any] = {"python": str(RUNNING), "grammar": str(grammar)}
+    if ruff is not None:
+        told["ruff-format"] = ruff
+    if parameters.measure_compiles:
+        told["compiles"] = True
     return SignalStage(
         name="syntax",
-        version=1,
-        parameters={"python": ".".join(platform.python_version_tuple()[:2])},
+        version=2,
+        parameters=told,
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
-        measure=_row,
+        measure=judge.row,
         lost=_lost_row,
+        notice=_NO_RUFF if parameters.parser == "ruff" and ruff is None else None,
     )
 
 
-def _row(document: Document) -> Row:
-    if document.text is None:
-        return {}
-    verdict = judge_syntax(document.text)
-    return {"syntax_reject": verdict.reject, "syntax_detail": verdict.detail}
-
-
-def _lost_row(reason: str) -> Row:
-    return {"syntax_reject": reason}
+def _lost_row(why: str) -> Row:
+    return {"syntax_reject": why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +101,11 @@ class SyntaxVerdict:
     detail: str | None = None
 
 
-def judge_syntax(text: str) -> SyntaxVerdict:
+def judge_syntax(text: str, grammar: Grammar = RUNNING) -> SyntaxVerdict:
     """Parse a decoded file and explain a failure. May crash or hang on hostile input."""
     try:
-        parse(text)
+        with _quietly():
+            ast.parse(text, feature_version=_feature_version(grammar))  # and forget the tree here
         return SyntaxVerdict(None)
     except (RecursionError, MemoryError) as error:
         return SyntaxVerdict("too_complex", f"{type(error).__name__}: {error}"[:_MAX_DETAIL])
@@ -80,10 +113,23 @@ def judge_syntax(text: str) -> SyntaxVerdict:
         line = getattr(error, "lineno", None)
         message = getattr(error, "msg", None) or str(error)
         detail = f"line {line}: {message}" if line else message
-        reject = _why(text, line or 1, message)
+        reject = reason(text, line or 1, message)
         if reject == "syntax" and parses_with_libcst(text):
-            detail += "; libcst accepts it: newer syntax than this Python's"
+            meant = "this Python's" if grammar == RUNNING else f"Python {grammar}'s"
+            detail += f"; libcst accepts it: newer syntax than {meant}"
         return SyntaxVerdict(reject, _printable(detail))
+
+
+def compiles(text: str, grammar: Grammar = RUNNING) -> bool:
+    """Whether `compile` accepts a text that `ast` accepts. May crash or hang as `ast` may."""
+    try:
+        with _quietly():
+            tree = ast.parse(text, feature_version=_feature_version(grammar))
+            compile(tree, "<document>", "exec", dont_inherit=True)
+            del tree  # before garbage is collected again
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return False
+    return True
 
 
 def parse(text: str) -> ast.Module:
@@ -91,108 +137,30 @@ def parse(text: str) -> ast.Module:
 
     Raises SyntaxError, ValueError, RecursionError or MemoryError.
     """
-    with _no_garbage_collection(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quietly():
         return ast.parse(text)
 
 
+def _feature_version(grammar: Grammar) -> tuple[int, int] | None:
+    return None if grammar == RUNNING else grammar.feature_version
+
+
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """A syntax tree has no cycles, and collecting while it grows costs a third of the time."""
+def _quietly() -> Iterator[None]:
+    """No warnings about the code, no garbage collection.
+
+    A syntax tree has no cycles, and collecting while it grows costs a third of the time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         if was_on:
             gc.enable()
 
 
-_TOO_COMPLEX = re.compile(r"too many (?:nested|levels|statically)|too complex|stack overflow", re.I)
-_HTML = re.compile(r"\s*<(?:!doctype|html|\?xml|head|body|!--)", re.IGNORECASE)
-_LFS = "version https://git-lfs.github.com/spec/"
-_CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?: |$)|^={7}$", re.MULTILINE)
-_TRANSCRIPT = re.compile(r"^[ \t]*>>>(?: |$)", re.MULTILINE)
-_TEMPLATE_BLOCK = re.compile(r"\{%[-+]?[ \t]{0,9}\w[^\n]{0,200}%\}|<%[^\n]{0,200}%>")
-_TEMPLATE_VALUE = re.compile(r"\{\{[^\n]*\}\}|\$\{\w[^\n]*\}|<%|@@\w+@@|\{%|%\}")
-_NOTEBOOK = re.compile(r"[ \t]*(?:%%?[A-Za-z]|!)|[ \t]*\?{1,2}\w|[^\n]*\w\?{1,2}[ \t]*$")
-
-
-def _why(text: str, line_number: int, message: str) -> Reject:
-    """Which kind of file fails to parse at this line, with this message."""
-    if _TOO_COMPLEX.search(message):
-        return "too_complex"
-    if text.startswith(_LFS):
-        return "lfs_pointer"
-    if _HTML.match(text):
-        return "html"
-    if _CONFLICT.search(text):
-        return "conflict_marker"
-    line = _line(text, line_number)
-    if _is_python2(line, message):
-        return "python2"
-    bare = bare_code(text)
-    if _TRANSCRIPT.search(bare):
-        return "transcript"
-    if _TEMPLATE_BLOCK.search(text) or _TEMPLATE_VALUE.search(line):
-        return "template"
-    return "notebook_export" if _NOTEBOOK.match(bare_code(line)) else "syntax"
-
-
-# What CPython 3.11 to 3.13 say about Python 2 ...
-_PYTHON2_MESSAGE = re.compile(
-    r"Missing parentheses in call to '(?:print|exec)'"
-    r"|leading zeros in decimal integer literals"
-    r"|multiple exception types must be parenthesized"
-    r"|(?:parameters|expression parameters) cannot be parenthesized"
-)
-# ... and what they call plain invalid syntax, looked for on the line where they stop.
-_PYTHON2_LINE = re.compile(
-    r"(?:^|[:;])[ \t]*(?:print|exec)(?:[ \t]+[^\s=.,)\]:;]|[ \t]*[`\"'])"  # print x
-    r"|(?:^|[:;])[ \t]*raise[ \t]+[\w.]+[ \t]*,"  # raise E, "x"
-    r"|(?:[=(,+%]|\bprint|\breturn)[ \t]*`[^`\n]+`"  # backticks that prose wouldn't have
-    r"|<>"
-    r"|\b(?:0[0-7]+|[0-9]+|0[xX][0-9A-Fa-f]+)[lL]\b|\b0[0-7]+\b"  # 10L, 0777
-)
-_UR_STRING = re.compile(r"\b[uU][rR]['\"]")
-
-
-def _is_python2(line: str, message: str) -> bool:
-    if _PYTHON2_MESSAGE.search(message):
-        return True
-    return bool(_UR_STRING.search(line) or _PYTHON2_LINE.search(bare_code(line)))
-
-
-def _line(text: str, number: int) -> str:
-    """Line `number`, from 1, cut to a length that no expression above can hang on."""
-    lines = text.split("\n", number)
-    return lines[number - 1][:500] if number <= len(lines) else ""
-
-
 def _printable(detail: str) -> str:
     return detail.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:_MAX_DETAIL]
-
-
-# libcst's parser dies of deep nesting and of long chains, and is slow: it is asked about small
-# and flat files only. Whatever slips through costs its own file, as any crash does.
-_MAX_LIBCST_CHARS = 50_000
-_MAX_LIBCST_CHAIN = 200
-_CHAIN = re.compile(
-    rf"(?:[-+~(\[{{][ \t]*+){{{_MAX_LIBCST_CHAIN}}}|(?:not[ \t]++){{{_MAX_LIBCST_CHAIN}}}"
-)
-_LINKS = re.compile(r"\belif\b|[-+*/%&|^]|\band\b|\bor\b|\.")
-
-
-def parses_with_libcst(text: str) -> bool:
-    """Whether libcst, which knows newer syntax, accepts a file that `ast` refuses."""
-    if len(text) > _MAX_LIBCST_CHARS or _CHAIN.search(text):
-        return False
-    if max(len(_LINKS.findall(part)) for part in text.split("\n\n")) > 10 * _MAX_LIBCST_CHAIN:
-        return False
-    import libcst  # costs a third of a second, and most files never need it
-
-    try:
-        libcst.parse_module(text)
-    except Exception:  # the native parser raises what it likes
-        return False
-    return True

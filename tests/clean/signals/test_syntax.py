@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clean.signals.syntax import judge_syntax, parse, parses_with_libcst
+from clean.signals.syntax import judge_syntax, parse
+from clean.signals.syntax_reasons import parses_with_libcst
 
 KEPT = [
     "",

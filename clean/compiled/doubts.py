@@ -1,0 +1,240 @@
+"""Which files a fast parser of the newest grammar may not accept alone; a bit says why.
+
+ruff's parser knows the newest Python only, Python 2's `except A, e` among it (PEP 758), and has
+none of CPython's limits: it may even die of a long expression. Whatever could be newer than the
+oldest Python that we run on, or deeper than CPython allows, is doubtful: `ast` judges it, and ruff
+never sees it. The limits here are far below CPython's, whose own depend on its version.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clean.compiled.characters import (
+    BACKSLASH,
+    HASH,
+    NEWLINE,
+    WORD_BYTES,
+    keyword,
+    packed,
+)
+from clean.compiled.kernel import BYTES, TABLE, helper, kernel
+from clean.compiled.lines import START, STOP, first_word
+from clean.compiled.marks import CODE, STRING
+
+EXCEPT_COMMA = 1 << 0  # Python 2's, and since 3.14 Python 3's
+TYPE_PARAMETERS = 1 << 1  # PEP 695, `type X = int` too
+F_STRING = 1 << 2  # a replacement field that may need PEP 701
+T_STRING = 1 << 3  # PEP 750
+STAR = 1 << 4  # `[*a for a in b]`, which ruff lets through
+INDENT = 1 << 5  # tabs beside spaces, form feeds, a backslash: inconsistent, perhaps
+CHARACTER = 1 << 6  # outside of ASCII: identifiers depend on the version's Unicode tables
+DEEP = 1 << 7
+LONG = 1 << 8
+# Doubtful only where the grammar that is meant is older.
+EXCEPT_STAR = 1 << 9  # PEP 654, 3.11
+MATCH = 1 << 10  # PEP 634, 3.10
+WITH_BRACKET = 1 << 11  # PEP 617, 3.9
+
+_MAX_DEPTH = 50  # brackets
+_MAX_INDENT = 90  # columns; CPython ends at 100 levels
+_MAX_CHAIN = 1000  # tokens without a comma between them
+_MAX_ELIF = 200  # in a file
+_MAX_WORD = 640  # characters; CPython refuses numbers of more digits than 4300
+_MAX_FIELD = 500  # bytes of one replacement field
+
+_TYPE, _EXCEPT, _ELIF, _FOR = (keyword(word) for word in (b"type", b"except", b"elif", b"for"))
+_MATCH, _WITH, _ASYNC = (keyword(word) for word in (b"match", b"with", b"async"))
+_DEF, _CLASS = keyword(b"def"), keyword(b"class")
+
+_BLANK, _WORD, _OPEN, _CLOSE, _COMMA, _COLON, _STAR, _OTHER, _ODD = range(9)
+_KINDS = np.full(256, _OTHER, np.uint8)
+_KINDS[:32] = _ODD
+_KINDS[127:] = _ODD
+_KINDS[WORD_BYTES] = _WORD
+for _chars, _kind in ((b" \t\f\n", _BLANK), (b"([{", _OPEN), (b")]}", _CLOSE), (b":;", _COLON)):
+    _KINDS[list(_chars)] = _kind
+_KINDS[ord(",")], _KINDS[ord("*")] = _COMMA, _STAR
+
+
+@kernel(BYTES, BYTES, TABLE)
+def find_doubts(data, marks, lines):  # type: ignore[no-untyped-def]
+    """The bits of every doubt about a file, 0 for none."""
+    doubts = elifs = indents = 0
+    chain = np.zeros(_MAX_DEPTH + 2, np.int64)
+    for row in range(len(lines)):
+        start, stop = lines[row, START], lines[row, STOP]
+        word = first_word(data, marks, start, stop)
+        elifs += word == _ELIF
+        indents |= _indent(data, start)
+        doubts |= _statement_doubts(data, marks, start, stop, word)
+        doubts |= _token_doubts(data, marks, start, stop, chain)
+    if indents & _TABS and indents & _SPACES:
+        doubts |= INDENT
+    doubts |= INDENT * (indents & _ODD_INDENT > 0) | DEEP * (indents & _DEEP_INDENT > 0)
+    return doubts | LONG * (elifs > _MAX_ELIF) | _string_doubts(data, marks)
+
+
+_TABS, _SPACES, _ODD_INDENT, _DEEP_INDENT = 1, 2, 4, 8
+
+
+@helper
+def _indent(data, start):  # type: ignore[no-untyped-def]
+    """What a logical line is indented by."""
+    found = 0
+    i = start - 1
+    while i >= 0 and data[i] != NEWLINE:
+        found |= _TABS * (data[i] == 9) | _SPACES * (data[i] == 32) | _ODD_INDENT * (data[i] == 12)
+        i -= 1
+    if data[start] == BACKSLASH:
+        found |= _ODD_INDENT
+    return found | _DEEP_INDENT * (start - i > _MAX_INDENT)
+
+
+@helper
+def _statement_doubts(data, marks, start, stop, word):  # type: ignore[no-untyped-def]
+    """By the first word of a logical line."""
+    if word == _EXCEPT:
+        return _except_doubts(data, marks, start, stop)
+    if word == _TYPE:
+        return _type_doubts(data, start, stop)
+    if word == _ASYNC:
+        start = _skip(data, start + 5, stop)
+        word = first_word(data, marks, start, stop)
+    if word == _WITH:
+        after = _skip(data, start + 4, stop)
+        return WITH_BRACKET * (after < stop and data[after] == 40)
+    if word in (_DEF, _CLASS):
+        after = _skip(data, start + (3 if word == _DEF else 5), stop)
+        while after < stop and (WORD_BYTES[data[after]] or data[after] >= 0x80):
+            after += 1
+        after = _skip(data, after, stop)
+        return TYPE_PARAMETERS * (after < stop and data[after] == 91)
+    return MATCH * (word == _MATCH)
+
+
+@helper
+def _skip(data, i, stop):  # type: ignore[no-untyped-def]
+    """Behind the blanks and the joined line ends at i."""
+    while i < stop and (_KINDS[data[i]] == _BLANK or data[i] == BACKSLASH):
+        i += 1
+    return i
+
+
+@helper
+def _except_doubts(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """A comma before the colon, or a star."""
+    i = _skip(data, start + 6, stop)
+    doubts = EXCEPT_STAR * (i < stop and data[i] == 42)
+    depth = 0
+    while i < stop and (depth or data[i] != 58 or marks[i] != CODE):
+        if marks[i] == CODE:
+            kind = _KINDS[data[i]]
+            depth += int(kind == _OPEN) - int(kind == _CLOSE)
+            if kind == _COMMA and depth <= 0:
+                return doubts | EXCEPT_COMMA
+        i += 1
+    return doubts
+
+
+@helper
+def _type_doubts(data, i, stop):  # type: ignore[no-untyped-def]
+    """`type X = ...` or `type X[...]` at i; also some that are not."""
+    i = _skip(data, i, stop)
+    if i + 5 > stop or packed(data, i, i + 4) != _TYPE:
+        return 0
+    after = _skip(data, i + 4, stop)
+    return TYPE_PARAMETERS * (i + 4 < after < stop and WORD_BYTES[data[after]])
+
+
+@helper
+def _token_doubts(data, marks, start, stop, chain):  # type: ignore[no-untyped-def]
+    """Depth and length of a logical line's expressions, and odd characters.
+
+    `chain` is scratch: by depth, tokens since the last comma there.
+    """
+    doubts = depth = word = 0
+    opened = False
+    chain[0] = 0
+    for i in range(start, stop):
+        kind = _KINDS[data[i]] if marks[i] == CODE else _BLANK
+        if kind == _WORD:
+            chain[depth] += word == 0
+            word += 1
+        elif kind != _BLANK:
+            chain[depth] = 0 if kind == _COMMA else chain[depth] + 1
+        if kind == _OPEN:
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return doubts | DEEP
+            chain[depth] = 0
+        elif kind == _CLOSE:
+            depth = max(0, depth - 1)
+        elif kind == _STAR and opened:
+            doubts |= _star_doubts(data, marks, i, stop)
+        elif kind == _COLON and depth == 0:
+            doubts |= _type_doubts(data, i + 1, stop)
+        doubts |= CHARACTER * (kind == _ODD) | LONG * (chain[depth] > _MAX_CHAIN)
+        doubts |= LONG * (word > _MAX_WORD)
+        if kind != _WORD:
+            word = 0
+        opened = kind == _OPEN or (opened and kind in (_BLANK, _STAR) and marks[i] != STRING)
+    return doubts
+
+
+@helper
+def _star_doubts(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    """Whether a `for` follows the star within its brackets."""
+    depth = 0
+    while i < stop and depth >= 0:
+        if marks[i] == CODE:
+            kind = _KINDS[data[i]]
+            depth += int(kind == _OPEN) - int(kind == _CLOSE)
+            starts = depth == 0 and kind == _WORD and not WORD_BYTES[data[i - 1]]
+            if starts and first_word(data, marks, i, stop) == _FOR:
+                return STAR
+        i += 1
+    return 0
+
+
+@helper
+def _string_doubts(data, marks):  # type: ignore[no-untyped-def]
+    """Of all strings with a prefix that formats. Strings that touch are looked at as one."""
+    doubts = 0
+    for i in range(1, len(data)):
+        if marks[i] == STRING and marks[i - 1] == CODE and WORD_BYTES[data[i - 1]]:
+            start = i - 1
+            while start > 0 and i - start < 2 and marks[start - 1] == CODE:
+                start -= 1
+            for j in range(start, i):
+                doubts |= T_STRING * (data[j] | 0x20 == 116)
+                if data[j] | 0x20 == 102:
+                    doubts |= _field_doubts(data, marks, i)
+    return doubts
+
+
+@helper
+def _field_doubts(data, marks, i):  # type: ignore[no-untyped-def]
+    """Whether the replacement fields of the string at i are more than Python 3.8 could read."""
+    quote = data[i]
+    n = len(data)
+    width = 3 if i + 2 < n and data[i + 1] == quote and data[i + 2] == quote else 1
+    i += width
+    depth = field = 0
+    while i < n and marks[i] == STRING:
+        byte = data[i]
+        field = field + 1 if depth else 0
+        if byte == 123:
+            if depth == 0 and i + 1 < n and data[i + 1] == 123:
+                i += 1
+            else:
+                depth += 1
+                after = _skip(data, i + 1, n)
+                if depth > 2 or (after < n and data[after] == 42):
+                    return F_STRING  # `f'{*a}'`
+        elif byte == 125 and depth:
+            depth -= 1
+        elif depth and (byte == quote or byte in (HASH, NEWLINE, BACKSLASH) or field > _MAX_FIELD):
+            return F_STRING
+        i += 1
+    return F_STRING * (depth > 0)
