@@ -259,3 +259,9 @@ def test_a_file_in_the_place_of_a_folder_is_one_clear_error(secretive, engine, n
         run_clean(secretive, CleanRecipe(), seed=1, engine=engine)
     assert (secretive.root / name).read_text() == "mine"
     assert not secretive.sidecars.exists()
+
+
+def test_scores_reach_the_corpus(cleaned):
+    for split in SPLITS:
+        for document in documents_of(cleaned, split):
+            assert all(0 <= document[name] <= 1 for name in scores.COLUMNS)
