@@ -89,6 +89,7 @@ def _values(
         "funnel": facts.funnel,
         "splits": splits,
         "licenses": facts.licenses,
+        "redactions": facts.redactions,
         "clean_files": documents,
         "clean_bytes": size,
         "repositories": repositories,

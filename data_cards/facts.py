@@ -79,6 +79,12 @@ class RunFacts:
         return licenses
 
     @property
+    def redactions(self) -> Mapping[str, int]:
+        """Distinct values of a file that gave way to a placeholder, by kind, over all files."""
+        redactions: Mapping[str, int] = self.clean.facts.get("redactions", {})
+        return {kind.replace("_", " "): count for kind, count in redactions.items()}
+
+    @property
     def curve(self) -> list[CurvePoint]:
         """The training curve; empty without training."""
         points = _fact(self.train, self.folder.model, "curve") if self.train else []

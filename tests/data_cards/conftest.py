@@ -63,6 +63,7 @@ def cleaned(tmp_path: Path) -> RunFolder:
     )
     write_manifest(folder.raw, harvest)
     facts = {"funnel": FUNNEL, "splits": SPLITS, "licenses": {"MIT": 40, "none": 20}}
+    facts["redactions"] = {"email": 12, "npm_token": 1}
     clean = Manifest(stage="clean", parameters={"seed": 1}, facts=facts)
     write_manifest(folder.clean, clean)
     return folder

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_the_dataset_card_tells_what_the_manifests_hold(scored: RunFolder) -> No
         "| min_code_lines | at least 5 | 80 | 4.9 MB | 80.0% |",
         "| train | 50 | 3.5 MB | 8 |",
         "| MIT | 40 |",
+        "over all files: email 12, npm token 1.",
         "| min stars | 5 |",
         "done 9, gone 1",
         "data@example.org",
@@ -107,3 +109,15 @@ def test_a_manifest_of_an_older_version_is_named(cleaned: RunFolder) -> None:
     write_manifest(cleaned.clean, Manifest(stage="clean", parameters={}))
     with pytest.raises(ManifestError, match=r"clean/manifest\.json: holds no '\w+'; run the clean"):
         write(cleaned)
+
+
+def test_the_dataset_card_is_silent_about_redaction_where_there_was_none(
+    cleaned: RunFolder,
+) -> None:
+    manifest = read_manifest(cleaned.clean)
+    facts = {name: value for name, value in manifest.facts.items() if name != "redactions"}
+    write_manifest(cleaned.clean, replace(manifest, facts=facts))
+    write(cleaned)
+    text = (cleaned.cards / "dataset_card.md").read_text()
+    assert "redacted" not in text
+    assert "\n\n## Taking something out\n" in text
