@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from clean.decide import decide, duplicate_stamps, signals_of
 from clean.dedup import index as near
 from clean.dedup import stage as dedup
+from clean.dedup.update import NearJob, update_near_index
 from clean.inputs import Cleaning, only_run, open_cleaning
 from clean.recipe import CleanRecipe
 from clean.rules import verdicts
@@ -176,7 +177,7 @@ def _signals(cleaning: Cleaning, summary: CleanSummary) -> None:
 
 def _near_index(cleaning: Cleaning, summary: CleanSummary) -> None:
     if cleaning.recipe.dedup.near:
-        job = near.NearJob(
+        job = NearJob(
             shards=cleaning.shards,
             sidecars=cleaning.sidecars,
             recipe=cleaning.recipe.dedup,
@@ -185,7 +186,7 @@ def _near_index(cleaning: Cleaning, summary: CleanSummary) -> None:
             memory_bytes=cleaning.shares.database_bytes,
             threads=cleaning.shares.threads,
         )
-        summary.made[near.STAGE] = near.update_near_index(job, cleaning.report)
+        summary.made[near.STAGE] = update_near_index(job, cleaning.report)
 
 
 def _decide(cleaning: Cleaning, summary: CleanSummary) -> None:

@@ -6,11 +6,12 @@ that band alone. A changed rule leaves them as they are; another banding makes t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clean.dedup.near import band_shape
 from clean.recipe import DedupRecipe
@@ -31,6 +32,7 @@ from corpus.sidecars import (
 STAGE = "bands"
 VERSION = 1
 FINGERPRINT = "fingerprint"
+_KEYED_AT_ONCE = 4096  # rows
 
 
 def banding(recipe: DedupRecipe) -> tuple[int, int]:
@@ -78,16 +80,26 @@ def update_bands(
         if not is_current(sidecar_path(sidecars, STAGE, shard), stamp)
     ]
     for done, (shard, stamp) in enumerate(stale, 1):
-        table = key_bands(_fingerprints(shard, sidecars), *banding(recipe))
+        shape = banding(recipe)
+        tables = [key_bands(piece, *shape) for piece in _fingerprints(shard, sidecars)]
+        table = pa.concat_tables([schema(shape[0]).empty_table(), *tables])
         path = sidecar_path(sidecars, STAGE, shard)
         write_sidecar(path, table, stamp, shard.rows, compress=False)
         report(Progress("near: key bands", done, len(stale), "shards"))
     return len(stale)
 
 
-def _fingerprints(shard: Shard, sidecars: Path) -> pa.Table:
+def _fingerprints(shard: Shard, sidecars: Path) -> Iterator[pa.Table]:
+    """A shard's digests and signatures, a piece in memory at a time. Raises SidecarError."""
     path = sidecar_path(sidecars, FINGERPRINT, shard)
-    return read_sidecar(path, shard, ["content_digest", "signature"])
+    columns = ["content_digest", "signature"]
+    read_sidecar(path, shard, ["shingles"])  # for its checks
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_KEYED_AT_ONCE, columns=columns):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise SidecarError(path, f"damaged ({error}); delete it and run again") from error
 
 
 def key_bands(fingerprints: pa.Table, bands: int, rows: int) -> pa.Table:

@@ -8,6 +8,7 @@ have their shingles fetched, so that a changed rule costs little more than what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,10 @@ import pyarrow as pa
 from clean.dedup.bands import banding
 from clean.dedup.batches import ContentReader, Following, batches, positions
 from clean.dedup.near import NOTHING_KNOWN, Contents, Election, Ints, Known, elect, number_buckets
-from clean.dedup.scratch import Scratch, quoted
+from clean.dedup.scratch import Scratch, quoted, reading
 from clean.recipe import DedupRecipe
 from clean.signals.fingerprint import band_keys
-from corpus.errors import ShardError
+from corpus.errors import ShardError, SidecarError
 from corpus.events import Progress, Report
 from corpus.shards import open_shard
 
@@ -42,9 +43,8 @@ class ElectionJob:
     """What electing works on, beside the table `ranked`."""
 
     recipe: DedupRecipe
-    candidates: Path
     star_edges: Path
-    earlier: Sequence[Path]  # pairs of earlier decisions; those that can't be read are left out
+    earlier: Sequence[Path]  # pairs of earlier decisions; those that can't be used are left out
     reader: ContentReader
     max_bytes: int  # of the contents that are compared at a time
 
@@ -56,9 +56,8 @@ def elect_all(job: ElectionJob, scratch: Scratch, report: Report) -> None:
     """
     scratch.add("pairs", _COMPARED.empty_table())
     scratch.run(
-        "CREATE TABLE electable AS SELECT n.component, rank AS id, shingles, part, entry, content "
-        f"FROM ranked JOIN read_parquet({quoted(job.candidates)}) n USING (content) "
-        "WHERE rank = leader AND part IS NOT NULL"
+        "CREATE TABLE electable AS SELECT component, rank AS id, shingles, part, entry, content "
+        "FROM ranked JOIN candidates USING (content) WHERE rank = leader AND part IS NOT NULL"
     )
     scratch.run(
         "CREATE OR REPLACE TABLE electable AS SELECT * FROM electable SEMI JOIN "
@@ -85,21 +84,24 @@ def _list_known(job: ElectionJob, scratch: Scratch) -> None:
     sources = [("hub", "member", job.star_edges)]
     sources += [("kept_content", "other_content", path) for path in job.earlier]
     for one, other, path in sources:
-        if _readable(path):
+        if not _usable(path, job.reader.store.told):
+            continue
+        with suppress(SidecarError), reading([path]):
+            # An earlier banding may have had in one component what is in two now.
             scratch.run(
                 "INSERT INTO known SELECT a.component, least(a.id, b.id), greatest(a.id, b.id), "
                 f"jaccard FROM read_parquet({quoted(path)}) e JOIN electable a "
                 f"ON a.content = e.{one} JOIN electable b ON b.content = e.{other} "
-                "WHERE jaccard IS NOT NULL"
+                "WHERE a.component = b.component AND jaccard IS NOT NULL"
             )
 
 
-def _readable(path: Path) -> bool:
+def _usable(path: Path, told: str) -> bool:
+    """Whether the similarities in a file are of shingles like ours."""
     try:
-        open_shard(path)
+        return open_shard(path).notes.get("shingles") == told
     except ShardError:
         return False
-    return True
 
 
 def _elect_batch(job: ElectionJob, table: pa.Table, known: pa.Table | None) -> list[pa.Table]:
@@ -125,7 +127,14 @@ def _elect(job: ElectionJob, table: pa.Table, contents: Contents, known: Known) 
         keys[start:stop] = band_keys(contents.signatures[start:stop], *shape)
     buckets = job.reader.workspace.array(keys.shape, np.int32)
     number_buckets(keys, buckets)
-    return elect(buckets, contents, _groups(table), job.recipe.min_jaccard, known)
+    return elect(
+        buckets,
+        contents,
+        _groups(table),
+        job.recipe.min_jaccard,
+        known,
+        array=job.reader.workspace.array,
+    )
 
 
 def _groups(table: pa.Table) -> npt.NDArray[np.int32]:

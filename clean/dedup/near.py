@@ -7,7 +7,7 @@ is kept and truly near: similarity through a chain of others never counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,25 +112,28 @@ def elect(
     groups: npt.NDArray[np.int32],
     min_jaccard: float,
     known: Known = NOTHING_KNOWN,
+    *,
+    array: Callable[..., np.ndarray] = np.empty,
 ) -> Election:
     """Choose the survivors of documents that come group by group, in each the best first.
 
     `buckets` is (documents, bands), see `bucket_numbers`; `groups` are numbered from 0 in order.
     Each document is compared with the kept ones that share a bucket with it, best first, and goes
-    for the first that is truly near; if there is none it is kept.
+    for the first that is truly near; if there is none it is kept. `array` gives the large tables.
     """
     codes, rates = _codes(known)
     floor = estimate_floor(min_jaccard, contents.signatures.shape[1])
-    bands = np.empty_like(buckets)
+    links = array(buckets.shape, np.int32)
+    heads = array(int(buckets.max(initial=-1)) + 1, np.int32)
     room = 4 * len(contents) + 64
     while True:
         stuck = np.zeros(int(groups[-1]) + 1 if len(groups) else 0, np.bool_)
-        heads = np.full(int(buckets.max(initial=-1)) + 1, kernels.STAYS, np.int32)
+        heads[:] = kernels.STAYS
         pairs, rows = np.empty((room, 2), np.int32), [np.empty(room) for _ in range(2)]
         goes = np.empty(room, np.bool_)
         count = kernels.elect(
             buckets, contents.signatures, contents.shingles, contents.starts, groups, codes,
-            rates, min_jaccard, floor, heads, bands, stuck, pairs, *rows, goes,
+            rates, min_jaccard, floor, heads, links, stuck, pairs, *rows, goes,
         )  # fmt: skip
         if count != kernels.FULL:
             break

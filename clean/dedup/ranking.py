@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clean.dedup.scratch import Scratch, quoted
+from clean.dedup.scratch import Scratch, quoted, reading
 from clean.rules.verdicts import read_verdicts
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
@@ -62,20 +62,16 @@ def rank(
 ) -> None:
     """Make the table `ranked` of all documents that may be a duplicate.
 
-    It has rank, shard, row, content, `leader` (the best rank of that content) and component
-    (null: no candidate, or `candidates` is None). Without `exact` only what is measurable has
-    copies, and they are near ones.
+    It has rank, shard, row, content and `leader` (the best rank of that content). Without
+    `exact` only what is measurable has copies, and they are near ones. The table `candidates`
+    holds the index's file of that name, or nothing if that is None.
     """
     scratch.run(f"CREATE VIEW documents AS FROM read_parquet({quoted(lists / '*.parquet')})")
-    if candidates is None:
-        near = "SELECT NULL::UUID AS content, NULL::BIGINT AS component WHERE false"
-    else:
-        near = f"SELECT content, component FROM read_parquet({quoted(candidates)})"
-    scratch.run(f"CREATE VIEW near_contents AS {near}")
+    _list_candidates(scratch, candidates)
     copies = "true" if exact else "measurable" if candidates is not None else "false"
     scratch.run(
         f"CREATE TABLE shared AS SELECT content FROM documents WHERE {copies} GROUP BY content "
-        "HAVING count(*) > 1 UNION SELECT content FROM near_contents"
+        "HAVING count(*) > 1 UNION SELECT content FROM candidates"
     )
     order = ", ".join([*map(_order_term, survivor_order), *_TIES])
     scratch.run(
@@ -83,12 +79,21 @@ def rank(
         "shard, row, content FROM documents SEMI JOIN shared USING (content)"
     )
     scratch.run(
-        "CREATE TABLE ranked AS SELECT rank, shard, row, content, leader, component "
-        "FROM numbered JOIN (SELECT content, min(rank) AS leader FROM numbered GROUP BY content) "
-        "USING (content) LEFT JOIN near_contents USING (content)"
+        "CREATE TABLE ranked AS SELECT rank, shard, row, content, leader FROM numbered "
+        "JOIN (SELECT content, min(rank) AS leader FROM numbered GROUP BY content) USING (content)"
     )
     scratch.run("DROP TABLE numbered")
     scratch.run("DROP TABLE shared")
+
+
+def _list_candidates(scratch: Scratch, path: Path | None) -> None:
+    scratch.run(
+        "CREATE TABLE candidates "
+        "(component BIGINT, content UUID, shingles INTEGER, part INTEGER, entry INTEGER)"
+    )
+    if path is not None:
+        with reading([path]):
+            scratch.run(f"INSERT INTO candidates FROM read_parquet({quoted(path)})")
 
 
 def _order_term(key: str) -> str:

@@ -6,14 +6,15 @@ Everything in it can be made again, so that nothing is lost with a killed proces
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from corpus.errors import DiskFullError, FileError
+from corpus.errors import DiskFullError, FileError, SidecarError
 from corpus.files import named_errors
 
 
@@ -112,6 +113,35 @@ def _named_database_errors(folder: Path) -> Iterator[None]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+@contextmanager
+def reading(paths: Iterable[Path]) -> Iterator[None]:
+    """Name the file that is damaged where the database can't read one of `paths`.
+
+    Raises SidecarError.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        for path in paths:
+            if problem := _damage(path):
+                problem = f"damaged ({_one_line(problem)}); delete it and run again"
+                raise SidecarError(path, problem) from error
+        raise
+
+
+def _damage(path: Path) -> str | None:
+    """What keeps a Parquet file from being read, a row group at a time."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (pa.ArrowException, OSError) as error:
+        return str(error)
+    return None
 
 
 def quoted(path: Path) -> str:

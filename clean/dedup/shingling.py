@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from clean.signals.fingerprint import content_digest, shingle_hashes, signature
 from corpus.engine import Done, Engine, Guard, Lost, Unit
 from corpus.events import Notice, Progress, Report
 from corpus.shards import Shard, read_rows
+
+PART_BYTES = 32 << 20  # a part ends with the unit that reaches it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +68,53 @@ def fill_store(
     engine: Engine,
     report: Report,
 ) -> None:
-    """Read what `work` selects of each shard, so many rows, and write one part a shard.
+    """Read what `work` selects of each shard, so many rows, into parts of the store.
 
-    Raises ShardError for a damaged shard, DiskFullError or FileError for what can't be written.
+    Where a part ends follows from the shard alone, so that a run that is killed ends with the
+    parts of an uninterrupted one. Raises ShardError for a damaged shard, DiskFullError or
+    FileError for what can't be written.
     """
-    for shard, tables in _by_shard(wanted, work, engine, report):
-        if tables:
-            store.write(store.next_part(shard.name), pa.concat_tables(tables))
-
-
-def _by_shard(
-    wanted: Sequence[tuple[Shard, int]], work: ShingleWork, engine: Engine, report: Report
-) -> Iterator[tuple[Shard, list[pa.Table]]]:
-    """Each shard's entries in the order of its rows, as soon as all are there."""
-    left = {shard.name: rows for shard, rows in wanted}
-    parts: dict[str, dict[int, pa.Table]] = {shard.name: {} for shard, _ in wanted}
+    filling = {shard.name: _Filling(shard, store, work.selection) for shard, _ in wanted}
     units = (unit for shard, _ in wanted for unit in work.selection.units(shard))
-    total, done = sum(left.values()), 0
+    total, done = sum(rows for _, rows in wanted), 0
     for outcome in engine.run(work, units):
-        unit = outcome.unit
-        finished = len(work.selection.of_unit(unit))
-        if isinstance(outcome, Done):
-            parts[unit.shard.name][unit.start] = outcome.value
-        else:
-            _tell_lost(outcome, report)
-        left[unit.shard.name] -= finished
-        done += finished
+        done += filling[outcome.unit.shard.name].take(outcome)
+        if isinstance(outcome, Lost):
+            text = f"{outcome.unit}: {outcome.reason} while comparing; kept ({outcome.detail})"
+            report(Notice(text, warning=True))
         report(Progress("near: read candidates", done, total, "files"))
-        if finished and not left[unit.shard.name]:
-            mine = parts.pop(unit.shard.name)
-            yield unit.shard, [mine[start] for start in sorted(mine) if mine[start].num_rows]
 
 
-def _tell_lost(outcome: Lost, report: Report) -> None:
-    text = f"{outcome.unit}: {outcome.reason} while comparing; kept ({outcome.detail})"
-    report(Notice(text, warning=True))
+class _Filling:
+    """The entries of one shard on their way into parts: in the order of its rows."""
+
+    def __init__(self, shard: Shard, store: ShingleStore, selection: Selection) -> None:
+        self._shard, self._store, self._selection = shard, store, selection
+        self._rows = selection.of_shard(shard)
+        self._early: dict[int, tuple[int, pa.Table | None]] = {}  # by place among the rows
+        self._next = self._bytes = 0
+        self._tables: list[pa.Table] = []
+
+    def take(self, outcome: Done[pa.Table] | Lost) -> int:
+        """Take in the outcome of a unit; how many of the selected rows it accounts for."""
+        unit = outcome.unit
+        count = len(self._selection.of_unit(unit))
+        if count:
+            place = int(np.searchsorted(self._rows, unit.start))
+            self._early[place] = (count, outcome.value if isinstance(outcome, Done) else None)
+        while self._next in self._early:
+            taken, table = self._early.pop(self._next)
+            self._next += taken
+            if table is not None:
+                self._tables.append(table)
+                self._bytes += table.nbytes
+            if self._bytes >= PART_BYTES or self._next == len(self._rows):
+                self._flush()
+        return count
+
+    def _flush(self) -> None:
+        if self._tables:
+            self._store.write(
+                self._store.next_part(self._shard.name), pa.concat_tables(self._tables)
+            )
+        self._tables, self._bytes = [], 0

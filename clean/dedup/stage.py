@@ -84,13 +84,14 @@ def duplicate_stamps(
 
 
 def _index_stamp(shards: Sequence[Shard], sidecars: Path, recipe: DedupRecipe) -> str:
-    if not index.near_index_is_current(shards, sidecars, recipe):
-        path = sidecars / index.STAGE
+    found = index.current_index(shards, sidecars, recipe)
+    if found is None:
         raise StaleInputError(
-            f"{path}: the near index is missing, or not of these shards, min_jaccard and bands; "
-            "`clean run` with the same recipe makes it"
+            f"{sidecars / index.STAGE}: no near index of these shards and this banding; "
+            "`clean run` with this recipe makes it (or state clean.dedup.bands and band_rows, to "
+            "compare thresholds on one index)"
         )
-    return index.made_from(shards, sidecars, recipe)
+    return found
 
 
 def duplicates_are_current(
@@ -101,13 +102,13 @@ def duplicates_are_current(
     if not all(is_current(sidecar_path(decisions, STAGE, shard), stamp) for shard, stamp in pairs):
         return False
     try:
-        return open_shard(edges_path(decisions)).notes == _edge_notes(stamps)
+        return open_shard(edges_path(decisions)).notes.get("made_from") == _made_from(stamps)
     except ShardError:
         return False
 
 
-def _edge_notes(stamps: Sequence[Stamp]) -> dict[str, str]:
-    return {"made_from": digest(sorted(stamp.digest for stamp in stamps))}
+def _made_from(stamps: Sequence[Stamp]) -> str:
+    return digest(sorted(stamp.digest for stamp in stamps))
 
 
 def decide_duplicates(
@@ -161,6 +162,7 @@ class _Decision:
     ) -> None:
         self._shards, self._sidecars, self._decisions = shards, sidecars, decisions
         self._recipe, self._report = recipe, report
+        self._store = index.store_of(sidecars, recipe)
         self.share = memory_bytes // 4 if recipe.near else 0  # for the contents that are compared
 
     def rank(self, scratch: Scratch) -> None:
@@ -180,11 +182,10 @@ class _Decision:
             )
             return
         warm(self._report)
-        store = index.store_of(self._sidecars, self._recipe)
+        store = self._store
         earlier = {edges_path(folder) for folder in (self._decisions, self._sidecars)}
         job = ElectionJob(
             recipe=self._recipe,
-            candidates=index.candidates_path(self._sidecars),
             star_edges=index.star_edges_path(self._sidecars),
             earlier=sorted(earlier),
             reader=ContentReader(
@@ -208,7 +209,7 @@ class _Decision:
                 for column in ("kept_shard", "other_shard"):
                     table = self._name_shards(table, column)
                 writer.write(table)
-            writer.notes.update(_edge_notes(stamps))
+            writer.notes.update(made_from=_made_from(stamps), shingles=self._store.told)
 
     def _name_shards(self, table: pa.Table, column: str) -> pa.Table:
         """Shard names in place of shard numbers."""

@@ -58,6 +58,11 @@ class ShingleStore:
     shingle_tokens: int
     permutations: int
 
+    @property
+    def told(self) -> str:
+        """What every entry, and every similarity that is computed from entries, depends on."""
+        return f"{VERSION}, {self.shingle_tokens} tokens, {self.permutations} permutations"
+
     def parts(self) -> list[str]:
         """The parts' names, in order."""
         if not self.folder.is_dir():
@@ -76,7 +81,7 @@ class ShingleStore:
 
     def write(self, path: Path, entries: pa.Table) -> None:
         """Write a part, complete or not at all. Raises DiskFullError or FileError."""
-        told = schema(self.permutations).with_metadata({_TOLD_KEY: self._told()})
+        told = schema(self.permutations).with_metadata({_TOLD_KEY: self.told.encode()})
         (batch,) = entries.cast(told).combine_chunks().to_batches()
         with atomic_path(path) as aside, pa.ipc.new_file(aside, told) as writer:
             writer.write_batch(batch)
@@ -101,15 +106,11 @@ class ShingleStore:
         try:
             with pa.memory_map(str(path)) as file:
                 reader = pa.ipc.open_file(file)
-                if (reader.schema.metadata or {}).get(_TOLD_KEY) != self._told():
+                if (reader.schema.metadata or {}).get(_TOLD_KEY) != self.told.encode():
                     raise SidecarError(path, "made with other parameters; delete it and run again")
                 return Part(path, reader.get_batch(0))
         except (pa.ArrowException, OSError) as error:
             raise damaged(path, str(error)) from error
-
-    def _told(self) -> bytes:
-        told = f"{VERSION}, {self.shingle_tokens} tokens, {self.permutations} permutations"
-        return told.encode()
 
 
 def entries(
