@@ -110,7 +110,11 @@ def _statement_doubts(data, marks, start, stop, word):  # type: ignore[no-untype
             after += 1
         after = _skip(data, after, stop)
         return TYPE_PARAMETERS * (after < stop and data[after] == 91)
-    return MATCH * (word == _MATCH)
+    if word == _MATCH:
+        after = _skip(data, start + 5, stop)
+        named = after >= stop or data[after] == 61 or (data[after] == 46 and after == start + 5)
+        return MATCH * (not named)  # else `match = ...` or `match.group()`
+    return 0
 
 
 @helper
