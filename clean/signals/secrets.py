@@ -49,7 +49,7 @@ def find_secrets(text: str) -> list[Finding]:
     """The credentials of known formats, in order, none overlapping another. Never raises."""
     found = list(_private_keys(text))
     for known in FORMATS:
-        if not known.literals or any(literal in text for literal in known.literals):
+        if known.may_be_in(text):
             found += _matches(known, text, 0, len(text))
     for start, stop in _around([one for one in found if one.kind == AWS_KEY_ID], len(text)):
         found += _matches(AWS_SECRET, text, start, stop)
