@@ -129,6 +129,9 @@ class CleanRecipe:
     grammar: str = "running"
     # Both give the same verdicts: ruff's is faster, and leaves what it can't vouch for to ast.
     parser: Parser = "ast"
+    # Also whether `compile` accepts what `ast` does: no `return` at module level, no argument
+    # twice. It costs as much again.
+    measure_compiles: bool = False
     # A tokenizer.json to count tokens with, relative to the working directory; off: no counting.
     tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)
@@ -144,6 +147,8 @@ class CleanRecipe:
             raise ValueError(f'grammar must be "running" or "3.8" and up, not {self.grammar!r}')
         if self.rules.min_chars_per_token is not None and self.tokenizer is None:
             raise ValueError("rules.min_chars_per_token needs clean.tokenizer, which is off")
+        if self.rules.require_compiles and not self.measure_compiles:
+            raise ValueError("rules.require_compiles needs clean.measure_compiles, which is off")
         if self.rules.max_secrets is not None and not self.secrets.count:
             raise ValueError("rules.max_secrets needs clean.secrets.count, which is off")
         named = self.contamination.problems is not None
@@ -160,6 +165,7 @@ def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
         permutations=recipe.dedup.permutations,
         grammar=recipe.grammar,
         parser=recipe.parser,
+        measure_compiles=recipe.measure_compiles,
         tokenizer=recipe.tokenizer,
         secrets=recipe.secrets.count,
         contamination=recipe.contamination,

@@ -53,6 +53,7 @@ _CHOICES = (
     Rule("drop_generated_phrases", "generated_phrase", "structure", "generated_phrase", "among"),
     Rule("drop_bidi", "trojan_source", "text", "bidi", "true"),
     Rule("require_syntax", None, "syntax", "syntax_reject", "present"),
+    Rule("require_compiles", "does_not_compile", "syntax", "compiles", "false"),
     Rule("min_keywords", "few_keywords", "text", "keywords", "below"),
     Rule("min_keyword_kinds", "few_keyword_kinds", "text", "keyword_kinds", "below"),
     Rule("min_equals", "few_equals", "structure", "equals", "below"),

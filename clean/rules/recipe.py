@@ -58,6 +58,7 @@ class RulesRecipe:
     drop_generated_phrases: tuple[str, ...] = ()
     drop_bidi: bool = False  # bidirectional controls ("trojan source")
     require_syntax: bool = True  # as `clean.grammar` and `clean.parser` say
+    require_compiles: bool = False  # what `ast` accepts and `compile` does not
     min_keywords: int | None = 3  # def, if, return, for: "more than two", counting occurrences
     min_keyword_kinds: int | None = None  # the other reading: distinct ones
     min_equals: int | None = None  # `=` characters

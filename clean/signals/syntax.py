@@ -71,10 +71,9 @@ def stage(parameters: SignalParameters) -> SignalStage:
         raise RecipeError(None, "clean.grammar", str(error).removeprefix("grammar ")) from error
     ruff = ruff_version() if parameters.parser == "ruff" else None
     judge = Judge(grammar=grammar, ruff=ruff is not None, compiles=parameters.measure_compiles)
-    # The verdict depends on the interpreter, its messages too.
+    # The verdict depends on the interpreter, its messages too. It does not depend on the road to
+    # it, so that recipes with another parser share what was measured, and can be compared.
     told: dict[str, Any] = {"python": str(RUNNING), "grammar": str(grammar)}
-    if ruff is not None:
-        told["ruff-format"] = ruff
     if parameters.measure_compiles:
         told["compiles"] = True
     return SignalStage(

@@ -180,6 +180,7 @@ def test_what_a_rule_needs_is_asked_for_at_once(tmp_path):
         ("max_contamination_tokens", "clean.contamination.problems"),
         ("min_chars_per_token", "clean.tokenizer"),
         ("max_secrets", "clean.secrets.count"),
+        ("require_compiles", "clean.measure_compiles"),
     ):
         recipe = dataclasses.replace(CleanRecipe().rules, **{name: 1})
         with pytest.raises(ValueError, match=f"rules.{name} needs {needed}, which is off"):

@@ -44,10 +44,12 @@ def test_a_grammar_is_a_version_of_python_3(grammar):
 def test_the_stages_that_a_recipe_asks_for_follow_from_it_alone():
     plain = signal_parameters(CleanRecipe())
     assert (plain.tokenizer, plain.secrets, plain.contamination.problems) == (None, False, None)
+    assert not plain.measure_compiles
     told = {
         "guess_encoding": True,
         "grammar": "3.9",
         "parser": "ruff",
+        "measure_compiles": True,
         "tokenizer": "tokenizer.json",
         "secrets": {"count": True},
         "contamination": {"problems": ["humaneval"]},
@@ -57,4 +59,5 @@ def test_the_stages_that_a_recipe_asks_for_follow_from_it_alone():
     assert (parameters.guess_encoding, parameters.shingle_tokens) == (True, 3)
     assert (parameters.grammar, parameters.parser, parameters.permutations) == ("3.9", "ruff", 64)
     assert (parameters.tokenizer, parameters.secrets) == (Path("tokenizer.json"), True)
+    assert parameters.measure_compiles
     assert parameters.contamination.problems == ("humaneval",)
