@@ -22,6 +22,8 @@ from corpus.events import Progress
 from corpus.shards import Shard
 from corpus.sidecars import Stamp, is_current, sidecar_path
 
+_LONGEST_SHOWN = 40  # value of a parameter: longer ones are digests
+
 
 def signals_of(cleaning: Cleaning) -> tuple[SignalStage, ...]:
     """The signal stages that the recipe asks for."""
@@ -90,8 +92,9 @@ def decided(cleaning: Cleaning) -> Iterator[Path]:
 
     Raises StaleInputError if something that the recipe needs was not measured.
     """
-    if is_decided(cleaning, cleaning.sidecars):
-        yield cleaning.sidecars
+    own = cleaning.folder.sidecars
+    if is_decided(cleaning, own):
+        yield own
         return
     with only_run(cleaning.folder):
         yield what_if(cleaning, "asked")
@@ -126,9 +129,13 @@ def _check_stage(stage: SignalStage, shards: Sequence[Shard], sidecars: Path) ->
     )
     if not missing:
         return
-    if not sidecars.is_dir():
+    if not any(sidecars.glob("*/*")):
         raise StaleInputError(f"{sidecars}: nothing was measured yet; clean run first")
-    told = ", ".join(f"{name} = {value}" for name, value in stage.parameters.items())
+    told = ", ".join(
+        f"{name} = {value}"
+        for name, value in stage.parameters.items()
+        if len(str(value)) <= _LONGEST_SHOWN
+    )
     raise StaleInputError(
         f"{sidecars / stage.name}: {missing} of {len(shards)} shards are not measured"
         f"{f' with {told}' if told else ''}; `clean measure` with this recipe does it"

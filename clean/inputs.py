@@ -37,12 +37,8 @@ class Cleaning:
     takedowns: tuple[Takedown, ...]
     shares: Shares
     engine: Engine
+    sidecars: Path  # where the stages keep what they found out
     report: Report = silent
-
-    @property
-    def sidecars(self) -> Path:
-        """Where the stages keep what they found out."""
-        return self.folder.sidecars
 
 
 def open_cleaning(
@@ -76,6 +72,7 @@ def open_cleaning(
         takedowns=takedowns,
         shares=shares,
         engine=engine or _local_engine(folder, recipe, shares),
+        sidecars=folder.sidecars,
         report=report,
     )
 

@@ -5,12 +5,11 @@ No content is read, and the written corpus stays as it is until a run writes it.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clean.aside import link
 from clean.ask.flips import FlipCounts, flips
 from clean.ask.funnel import outcomes, tally
 from clean.decide import check_measured, decide
@@ -20,7 +19,6 @@ from clean.rules.verdicts import STAGE as VERDICT
 from clean.run import tidy, write_stamp
 from clean.write.stage import is_written
 from corpus.errors import SidecarError
-from corpus.files import named_errors
 from corpus.shards import Shard
 from corpus.sidecars import read_stamp, sidecar_path
 
@@ -47,11 +45,11 @@ def redecide(cleaning: Cleaning) -> Redecided:
         tidy(cleaning.folder)
         check_measured(cleaning)
         before = _keep(cleaning)
-        made = decide(cleaning, cleaning.sidecars)
+        made = decide(cleaning, cleaning.folder.sidecars)
         counts = _count(before, cleaning) if before is not None else None
         return Redecided(
             made=made,
-            counts=outcome_counts(cleaning.shards, cleaning.sidecars),
+            counts=outcome_counts(cleaning.shards, cleaning.folder.sidecars),
             flips=counts,
             written=is_written(cleaning.folder.clean, write_stamp(cleaning)),
         )
@@ -69,38 +67,30 @@ def _keep(cleaning: Cleaning) -> Path | None:
     folder = cleaning.folder.scratch / "before"
     for stage in _STAGES:
         for shard in cleaning.shards:
-            source = sidecar_path(cleaning.sidecars, stage, shard)
-            _link(source, sidecar_path(folder, stage, shard))
+            source = sidecar_path(cleaning.folder.sidecars, stage, shard)
+            link(source, sidecar_path(folder, stage, shard))
     return folder
 
 
 def _is_whole(cleaning: Cleaning) -> bool:
     """Whether there is one decision for all shards, rather than the halves of two."""
+    own = cleaning.folder.sidecars
     made: dict[str, set[object]] = {stage: set() for stage in _STAGES}
     try:
         for shard in cleaning.shards:
             for stage in _STAGES:
-                stamp = read_stamp(sidecar_path(cleaning.sidecars, stage, shard))
+                stamp = read_stamp(sidecar_path(own, stage, shard))
                 if stamp is None or stamp.shard != shard.digest:
                     return False
                 made[stage].add((stamp.parameters, stamp.inputs if stage == DEDUP else ()))
-            outcomes(shard, cleaning.sidecars)
+            outcomes(shard, own)
     except SidecarError:
         return False
     return all(len(stamps) == 1 for stamps in made.values())
 
 
-def _link(source: Path, target: Path) -> None:
-    with named_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # some file systems know no second names
-            shutil.copy2(source, target)
-
-
 def _count(before: Path, cleaning: Cleaning) -> FlipCounts:
     counts = FlipCounts()
-    for found in flips(cleaning.shards, before, cleaning.sidecars):
+    for found in flips(cleaning.shards, before, cleaning.folder.sidecars):
         counts.add(found)
     return counts

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from clean.aside import adopt_all, measuring
 from clean.decide import decide, duplicate_stamps, signals_of
 from clean.dedup import index as near
 from clean.dedup import stage as dedup
@@ -84,11 +85,14 @@ def measure(
     engine: Engine | None = None,
     report: Report = silent,
 ) -> CleanSummary:
-    """Measure what the recipe asks for, and decide and write nothing. Raises as `run_clean`."""
+    """Measure what the recipe asks for, and decide and write nothing. Raises as `run_clean`.
+
+    What the run has stays: measurements with other parameters go aside.
+    """
     cleaning = open_cleaning(folder, recipe, seed=seed, engine=engine, report=report)
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
-        _measure(prepare(cleaning), summary)
+        _measure(measuring(prepare(cleaning)), summary)
     return summary
 
 
@@ -147,6 +151,7 @@ def _forget(cleaning: Cleaning, stages: Sequence[str]) -> None:
 
 def bring_up_to_date(cleaning: Cleaning, summary: CleanSummary) -> None:
     """Every stage in its turn; the caller holds the folder."""
+    adopt_all(cleaning)
     _measure(cleaning, summary)
     _timed("decide", _decide, cleaning, summary)
     _timed(write.STAGE, _write, cleaning, summary)
@@ -200,7 +205,7 @@ def write_stamp(cleaning: Cleaning) -> str:
     python = ".".join(platform.python_version_tuple()[:2])
     parameters = [recipe.write, recipe.split, recipe.guess_encoding, cleaning.seed, python]
     made_from: list[str | None] = [
-        stamp.digest for stamp in duplicate_stamps(cleaning, cleaning.sidecars)
+        stamp.digest for stamp in duplicate_stamps(cleaning, cleaning.folder.sidecars)
     ]
     made_from += scores.score_stamps(cleaning.shards, cleaning.sidecars)
     return digest([write.VERSION, [as_plain(value) for value in parameters], made_from])

@@ -30,6 +30,11 @@ class RunFolder:
         return self.root / "sidecars"
 
     @property
+    def aside(self) -> Path:
+        """The same of other recipes, a folder each; may be deleted."""
+        return self.root / "sidecars.aside"
+
+    @property
     def takedowns(self) -> Path:
         """The list of repositories that were taken down; every stage leaves them out."""
         return self.root / "takedowns.txt"

@@ -76,8 +76,9 @@ def both_sides(before: Cleaning, after: Cleaning) -> Iterator[tuple[Side, Side]]
 
 
 def _side(cleaning: Cleaning, name: str) -> Side:
-    if is_decided(cleaning, cleaning.sidecars):
-        return Side(cleaning, cleaning.sidecars)
+    own = cleaning.folder.sidecars
+    if is_decided(cleaning, own):
+        return Side(cleaning, own)
     return Side(cleaning, what_if(cleaning, name))
 
 

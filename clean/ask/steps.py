@@ -18,7 +18,7 @@ def recipe_funnel(cleaning: Cleaning) -> list[FunnelStep]:
     """
     with decided(cleaning) as decisions:
         steps = funnel(tally(cleaning.shards, decisions), cleaning.rules)
-        own = decisions == cleaning.sidecars
+        own = decisions == cleaning.folder.sidecars
     return [*steps, *(_written_step(cleaning.folder, steps[-1]) if own else ())]
 
 

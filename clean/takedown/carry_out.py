@@ -43,7 +43,7 @@ def carry_out(
     ids = frozenset(takedown.id for takedown in takedowns)
     current = []
     for done, shard in enumerate(shards, 1):
-        current.append(_carry_out(folder.sidecars, shard, ids))
+        current.append(_carry_out(folder, shard, ids))
         report(Progress("take down", done, len(shards), "shards"))
     if not near and not candidates_path(folder.sidecars).exists():
         _remove_index(folder.sidecars)
@@ -52,11 +52,13 @@ def carry_out(
     return current
 
 
-def _carry_out(sidecars: Path, shard: Shard, ids: frozenset[int]) -> Shard:
+def _carry_out(folder: RunFolder, shard: Shard, ids: frozenset[int]) -> Shard:
+    sidecars = folder.sidecars
     rows = rows_of(shard, ids)
     if not len(rows):
         return shard
     if must_wipe(shard, sidecars, rows):
+        _remove(folder.aside)
         # First, so that a run that is killed in between brings the index up to date as well.
         index = candidates_path(sidecars)
         with named_errors(index):
@@ -67,6 +69,10 @@ def _carry_out(sidecars: Path, shard: Shard, ids: frozenset[int]) -> Shard:
 
 def _remove_index(sidecars: Path) -> None:
     for stage in (near_index.STAGE, bands.STAGE):
-        with named_errors(sidecars / stage):
-            if (sidecars / stage).exists():
-                shutil.rmtree(sidecars / stage)
+        _remove(sidecars / stage)
+
+
+def _remove(folder: Path) -> None:
+    with named_errors(folder):
+        if folder.exists():
+            shutil.rmtree(folder)

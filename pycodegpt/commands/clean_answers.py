@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pycodegpt.commands.clean_session import asking, number, share, size
+from pycodegpt.commands.clean_session import asking, number, share, short, size
 from pycodegpt.session import DEFAULT_RECIPE, JsonOption, RecipeOption, SetOption, show
 from pycodegpt.terminal import quantity
 
@@ -67,7 +67,7 @@ def _explanation_text(explanation: Explanation) -> str:
         lines += _kept_lines(explanation)
     for position, failure in enumerate(explanation.failures):
         verb = "dropped" if position == 0 else "also   "
-        measured = f"{failure.measured}; allowed: {failure.limit}"
+        measured = f"{short(failure.measured, 200)}; allowed: {short(failure.limit, 200)}"
         lines.append(f"  {verb}  {failure.reason}  ({failure.rule}: {measured})")
         if failure.detail:
             lines.append(f"           {failure.detail}")
@@ -117,8 +117,7 @@ def _funnel_text(steps: list[FunnelStep], published: dict[str, int]) -> str:
         f"{'dropped':>8}"
     ]
     for step in steps:
-        limit = step.limit
-        limit = limit if len(limit) <= _LIMIT_WIDTH else f"{limit[: _LIMIT_WIDTH - 3]}..."
+        limit = short(step.limit, _LIMIT_WIDTH)
         lines.append(
             f"{step.step:<{width}} {limit:<{_LIMIT_WIDTH}} {step.files:>9} "
             f"{share(step.files, raw.files):>6} {size(step.bytes):>9} "

@@ -17,6 +17,7 @@ from pycodegpt.commands.clean_session import (
     asking,
     number,
     share,
+    short,
     size,
     within,
 )
@@ -24,10 +25,12 @@ from pycodegpt.session import DEFAULT_RECIPE, JsonOption, RecipeOption, SetOptio
 
 if TYPE_CHECKING:
     from clean.ask.diff import Difference, Example
-    from clean.ask.flips import FlipCounts
+    from clean.ask.flips import FlipCounts, Kind
     from clean.ask.judged import Judged
     from clean.inputs import Cleaning
     from clean.redecide import Redecided
+
+_KEPT = "kept"
 
 
 def decide(
@@ -153,6 +156,7 @@ def _two(
     workers: int | None,
 ) -> Iterator[tuple[Cleaning, Cleaning]]:
     """Two recipes and their overrides, over the first one's run."""
+    from clean.aside import placed
     from clean.inputs import open_cleaning
     from corpus.recipe import read_recipe
     from pycodegpt.recipe import Recipe
@@ -166,7 +170,7 @@ def _two(
             report=a.report,
             measures=False,
         )
-        yield a, b
+        yield a, placed(b)
 
 
 def counts_json(counts: FlipCounts) -> dict[str, Any]:
@@ -196,10 +200,10 @@ def counts_lines(counts: FlipCounts) -> list[str]:
     ]
     if not counts.flipped:
         lines.append("no file flips")
-    width = max((len(kind[0]) for kind in counts.kinds), default=0)
-    lines += [
-        f"  {counts.kinds[kind]:>9} {kind[0]:>{width}} -> {kind[1]}" for kind in counts.ordered()
-    ]
+    for title, kinds in _groups(counts).items():
+        lines.append(f"{title}: {number(sum(counts.kinds[kind] for kind in kinds), 'file')}")
+        width = max(len(kind[0]) for kind in kinds)
+        lines += [f"  {counts.kinds[kind]:>9} {kind[0]:>{width}} -> {kind[1]}" for kind in kinds]
     if counts.other_survivor:
         verb = "goes" if counts.other_survivor == 1 else "go"
         duplicates = number(counts.other_survivor, "duplicate")
@@ -207,15 +211,25 @@ def counts_lines(counts: FlipCounts) -> list[str]:
     return lines
 
 
+def _groups(counts: FlipCounts) -> dict[str, list[Kind]]:
+    """Kinds of flips under what they mean for the corpus."""
+    groups: dict[str, list[Kind]] = {}
+    for kind in counts.ordered():
+        title = "go" if kind[0] == _KEPT else "come" if kind[1] == _KEPT else "stay out"
+        title = f"{title}, for another reason" if title == "stay out" else title
+        groups.setdefault(title, []).append(kind)
+    return groups
+
+
 def _difference_text(difference: Difference, out: Path | None) -> str:
     counts = difference.counts
     lines = counts_lines(counts)
     for kind in counts.ordered():
         examples = difference.examples.get(kind, [])
-        if examples:
+        # Of files that stay out there are enough numbers.
+        if examples and _KEPT in kind:
             lines += ["", f"{kind[0]} -> {kind[1]}: {number(counts.kinds[kind], 'file')}"]
-        for example in examples:
-            lines += _example_lines(example)
+            lines += [line for example in examples for line in _example_lines(example)]
     if out is not None:
         lines += ["", f"{number(counts.flipped, 'flipped file')} written to {out}"]
     return "\n".join(lines)
@@ -224,7 +238,8 @@ def _difference_text(difference: Difference, out: Path | None) -> str:
 def _example_lines(example: Example) -> Iterator[str]:
     yield f"  {example.place.name}"
     for name, said in (("before", example.before), ("after", example.after)):
-        yield f"    {name:<7} {judged_line(said)}"
+        if not said.kept:
+            yield f"    {name:<7} {judged_line(said)}"
 
 
 def judged_line(said: Judged) -> str:
@@ -232,7 +247,7 @@ def judged_line(said: Judged) -> str:
     if said.failures:
         failure = said.failures[0]
         detail = f"; {failure.detail}" if failure.detail else ""
-        measured = f"{failure.measured}; allowed: {failure.limit}"
+        measured = f"{short(failure.measured)}; allowed: {short(failure.limit)}"
         return f"{failure.reason}  ({failure.rule}: {measured}{detail})"
     if said.duplicate is not None:
         duplicate = said.duplicate

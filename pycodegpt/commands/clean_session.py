@@ -66,16 +66,18 @@ def asking(
     workers: int | None = None,
 ) -> Iterator[Cleaning]:
     """A recipe and its run, for a question that reads no content and starts no worker."""
+    from clean.aside import placed
     from clean.inputs import open_cleaning
 
     with open_session(recipe, overrides) as session:
-        yield open_cleaning(
+        cleaning = open_cleaning(
             session.folder,
             within(session.recipe.clean, memory, workers),
             seed=session.recipe.seed,
             report=session.report,
             measures=False,
         )
+        yield placed(cleaning)
 
 
 def share(part: float, whole: float) -> str:
@@ -93,3 +95,8 @@ def number(count: int, noun: str) -> str:
     if count != 1:
         noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {noun}"
+
+
+def short(text: str, most: int = 72) -> str:
+    """The text, or the beginning of a long one."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -133,13 +133,13 @@ def test_a_signal_that_was_not_measured_is_named(folder):
     with pytest.raises(StaleInputError, match=r"text: 3 of 3 shards .* `clean measure`"):
         difference(folder, NEAR, other)
     other = CleanRecipe(dedup=DedupRecipe(near=True, shingle_tokens=7))
-    with pytest.raises(StaleInputError, match="fingerprint: 3 of 3 .*shingle_tokens = 7"):
+    with pytest.raises(StaleInputError, match=r"fingerprint: 3 of 3 .*shingle_tokens = 7"):
         difference(folder, NEAR, other)
 
 
 def test_another_banding_needs_its_index(folder, engine):
     other = CleanRecipe(dedup=DedupRecipe(near=True, min_jaccard=0.3))
-    with pytest.raises(StaleInputError, match="near index.*`clean measure`"):
+    with pytest.raises(StaleInputError, match=r"near index.*`clean measure`"):
         difference(folder, NEAR, other)
 
 
