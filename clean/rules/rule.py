@@ -32,6 +32,7 @@ Comparison = Literal[
 ]
 SHARD = "shard"  # a rule's stage when its column is the raw shard's own
 _SAMPLED_BY = "blob_id"
+_MAX_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,17 @@ class Rule:
         """What a document must meet, for people."""
         shown = self.threshold
         if isinstance(shown, tuple):
-            many = self.comparison == "listed" or not all(isinstance(one, str) for one in shown)
-            shown = len(shown) if many else ", ".join(shown)
+            counted = self.comparison == "listed" or not all(isinstance(one, str) for one in shown)
+            shown = len(shown) if counted else _some_of(shown)
         text = _LIMITS[self.comparison].format(shown)
         return f"{text}, for {self.sample.share:.0%} of them" if self.sample else text
+
+
+def _some_of(names: tuple[str, ...]) -> str:
+    """A list of names as it fits a line."""
+    if len(names) <= _MAX_SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MAX_SHOWN - 1])} or {len(names) - _MAX_SHOWN + 1} more"
 
 
 def name_pattern(globs: tuple[str, ...]) -> str:

@@ -190,6 +190,8 @@ def test_reasons_come_from_the_column_where_a_stage_named_them():
         ("true", True, Sample(0.7, 1), "no, for 70% of them"),
         ("named", ("a.py", "b*.py"), None, "not a.py, b*.py"),
         ("inside", ("vendor",), None, "not in vendor"),
+        ("inside", tuple("abcdef"), None, "not in a, b, c, d, e, f"),
+        ("inside", tuple("abcdefgh"), None, "not in a, b, c, d, e or 3 more"),
         ("unlike", ".py", None, "only *.py"),
         ("listed", ("a", "b/c"), None, "not on a list of 2"),
         ("among", (1, 2, 3), None, "none of 3"),
