@@ -2,8 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clean.recipe import CleanRecipe
 from clean.rules.opt_out import read_opt_out
+from clean.rules.recipe import RulesRecipe
+from clean.run import run_clean
 from corpus.errors import RecipeError
+from corpus.layout import RunFolder
 
 WORDS = st.text("abcXYZ019._-", min_size=1, max_size=8)
 ENTRIES = st.one_of(WORDS, st.tuples(WORDS, WORDS).map("/".join))
@@ -53,3 +57,18 @@ def test_a_list_that_is_missing_or_no_text_is_one_clear_error(tmp_path):
         read_opt_out(tmp_path / "bytes")
     with pytest.raises(RecipeError, match="can't be read: Is a directory"):
         read_opt_out(tmp_path)
+
+
+def test_a_changed_list_decides_anew_and_measures_nothing(tmp_path, write_raw, good_code, engine):
+    documents = [{"content": good_code(n), "path": f"{n}.py", "repo_id": n} for n in range(4)]
+    write_raw(tmp_path / "raw", documents)
+    path = tmp_path / "list.txt"
+    recipe = CleanRecipe(rules=RulesRecipe(opt_out=path))
+    path.write_text("# nobody yet\n")
+    assert run_clean(RunFolder(tmp_path), recipe, seed=1, engine=engine).counts == {"kept": 4}
+    path.write_text("owner/repo2\n")
+    again = run_clean(RunFolder(tmp_path), recipe, seed=1, engine=engine)
+    assert again.counts == {"kept": 3, "opt_out": 1}
+    made = {name for name, files in again.made.items() if files}
+    assert "verdict" in made
+    assert not made & {"text", "syntax", "structure", "license", "fingerprint"}
