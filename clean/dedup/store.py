@@ -90,7 +90,7 @@ class ShingleStore:
         """Forget all entries of a part but these."""
         path = self.folder / name
         if len(entries):
-            part = pa.Table.from_batches([self.open(name)])
+            part = pa.Table.from_batches([self.open(name).batch])
             self.write(path, part.take(pa.array(entries)))
         else:
             self.delete(name)

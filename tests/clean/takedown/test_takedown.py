@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from clean.dedup.index import store_of
 from clean.inputs import input_shards, open_cleaning
 from clean.recipe import CleanRecipe, DedupRecipe, SplitRecipe
 from clean.run import run_clean
@@ -14,8 +15,10 @@ from corpus.errors import UsageError
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest, file_entry, read_manifest, write_manifest
 from corpus.shards import list_shards, read_rows
+from corpus.sidecars import sidecar_path
 
 NEAR = CleanRecipe(dedup=DedupRecipe(near=True), split=SplitRecipe(validation_share=0.3))
+BAD = {"repo_id": 1, "repo": "bad/Repo"}
 SECRET = "unforgettable_word"  # of the repository that goes
 
 
@@ -24,18 +27,15 @@ def folder(tmp_path, write_raw, good_code, engine) -> RunFolder:
     best = good_code(1)
     near = best.replace("result = 0", "result = 1")
     documents = [
-        {"content": best, "path": "best.py", "repo_id": 1, "repo": "bad/Repo", "stars": 9},
+        {"content": best, "path": "best.py", "stars": 9} | BAD,
         {"content": near, "path": "near.py", "repo_id": 2},
+        {"content": best.replace("result = 0", f"result = {SECRET}"), "path": "nearer.py"} | BAD,
+        {"content": best.replace("result = 0", "result = 2"), "path": "nearest.py", "repo_id": 6},
         {"content": best, "path": "copy.py", "repo_id": 3, "stars": 1},
-        {"content": f"print '{SECRET}'", "path": "old.py", "repo_id": 1, "repo": "bad/Repo"},
+        {"content": f"print '{SECRET}'", "path": "old.py"} | BAD,
         {"content": good_code(4), "path": "a.py", "repo_id": 4},
         {"content": good_code(5), "path": "b.py", "repo_id": 5},
-        {
-            "content": good_code(6).replace("result", SECRET),
-            "path": "c.py",
-            "repo_id": 1,
-            "repo": "bad/Repo",
-        },
+        {"content": good_code(6).replace("result", SECRET), "path": "c.py"} | BAD,
     ]
     write_raw(tmp_path / "raw", documents, shards=3)
     run_clean(RunFolder(tmp_path), NEAR, seed=1, engine=engine)
@@ -58,9 +58,9 @@ def test_it_goes_from_the_corpus_and_survivors_are_elected_anew(folder, engine):
     assert kept(folder) == {"best.py", "a.py", "b.py", "c.py"}
     done = down(folder, engine)
     assert kept(folder) == {"copy.py", "a.py", "b.py"}
-    assert done.summary.counts == {"kept": 3, "takedown": 3, "near_duplicate": 1}
+    assert done.summary.counts == {"kept": 3, "takedown": 4, "near_duplicate": 2}
     (takedown,) = done.plan.takedowns
-    assert (takedown.id, takedown.name, takedown.files) == (1, "bad/Repo", 3)
+    assert (takedown.id, takedown.name, takedown.files) == (1, "bad/Repo", 4)
     assert takedown.was_in_corpus == 2
     assert (done.plan.copies, done.plan.copied_by) == (1, 1)
 
@@ -79,6 +79,24 @@ def test_nothing_of_its_text_is_left_anywhere(folder, engine):
         for row in read_rows(shard).to_pylist():
             assert (row["content"] == b"") == (row["repo_id"] == 1)
             assert row["size"] > 0
+
+
+def test_the_near_index_forgets_what_nobody_else_has(folder, engine):
+    def stored() -> set[bytes]:
+        store = store_of(folder.sidecars, NEAR.dedup)
+        parts = [store.open(name).batch.column("content") for name in store.parts()]
+        return {bytes(content.bytes) for part in parts for content in part.to_pylist()}
+
+    by_path = {}
+    for shard in list_shards(folder.raw):
+        path = sidecar_path(folder.sidecars, "fingerprint", shard)
+        table = pq.read_table(path, columns=["content_digest"]).column(0)
+        names = read_rows(shard, columns=["path"]).column(0)
+        by_path.update(zip(names.to_pylist(), table.to_pylist(), strict=True))
+    assert {by_path["nearer.py"], by_path["nearest.py"], by_path["best.py"]} <= stored()
+    down(folder, engine)
+    assert by_path["nearer.py"] not in stored()
+    assert {by_path["nearest.py"], by_path["copy.py"]} <= stored()
 
 
 def test_rows_stay_where_they_are(folder, engine):
@@ -106,7 +124,7 @@ def test_manifests_say_so(folder, engine):
             "id": 1,
             "name": "bad/Repo",
             "date": "2024-05-06",
-            "files": 3,
+            "files": 4,
             "was_in_corpus": 2,
             "reason": "asked",
         }
@@ -121,7 +139,7 @@ def test_a_later_run_keeps_it_out_whatever_the_recipe(folder, engine):
     down(folder, engine)
     loose = CleanRecipe(dedup=DedupRecipe(exact=False))
     summary = run_clean(folder, loose, seed=1, engine=engine)
-    assert summary.counts["takedown"] == 3
+    assert summary.counts["takedown"] == 4
     rule = open_cleaning(folder, loose, seed=1, measures=False).rules[0]
     assert (rule.name, rule.threshold) == ("takedown", (1,))
 
@@ -243,4 +261,4 @@ def test_a_repository_that_gave_nothing_makes_nothing_stale(folder, engine, writ
 
 def test_input_shards_are_still_what_the_manifest_says(folder, engine):
     down(folder, engine)
-    assert sum(shard.rows for shard in input_shards(folder.raw)) == 7
+    assert sum(shard.rows for shard in input_shards(folder.raw)) == 9
