@@ -69,11 +69,21 @@ def read_stamp(path: Path) -> Stamp | None:
         return None
     try:
         with named_errors(path):
-            metadata = pq.read_schema(path).metadata or {}
+            metadata = _metadata(path)
         fields = json.loads(metadata[_STAMP_KEY])
         return Stamp(**{**fields, "inputs": tuple(fields["inputs"])})
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise SidecarError(path, "damaged, or no sidecar; delete it and run again") from error
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    try:
+        return pq.read_schema(path).metadata or {}
+    except OSError as error:
+        # Without a number it is Arrow's own, for a footer that makes no sense.
+        if error.errno is None:
+            raise ValueError(str(error)) from error
+        raise
 
 
 def is_current(path: Path, stamp: Stamp) -> bool:

@@ -31,6 +31,7 @@ from corpus.sidecars import Stamp, is_current, sidecar_path, write_sidecar
 
 STAGE = "dedup"
 VERSION = 2
+_CONTENTS_SHARE = 4
 EDGES = "edges"  # the folder, beside the stages, of the compared pairs
 SCHEMA = pa.schema(
     [
@@ -163,7 +164,8 @@ class _Decision:
         self._shards, self._sidecars, self._decisions = shards, sidecars, decisions
         self._recipe, self._report = recipe, report
         self._store = index.store_of(sidecars, recipe)
-        self.share = memory_bytes // 4 if recipe.near else 0  # for the contents that are compared
+        # For the contents that are compared; the rest is the database's.
+        self.share = memory_bytes // _CONTENTS_SHARE if recipe.near else 0
 
     def rank(self, scratch: Scratch) -> None:
         lists = scratch.folder / "lists"

@@ -1,15 +1,11 @@
-import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from clean.dedup.stage import EDGES_SCHEMA, SCHEMA, edges_path
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe
 from clean.run import run_clean
-from corpus.engine.pool import LocalPool
 from corpus.errors import RecipeError
 from corpus.layout import RunFolder
 from corpus.recipe import build
@@ -130,46 +126,6 @@ def test_both_kinds_can_be_off(tmp_path, write_raw, good_code, engine):
     write_raw(tmp_path / "raw", documents)
     recipe = CleanRecipe(dedup=DedupRecipe(exact=False, near=False))
     assert {value[0] for value in outcomes(run(tmp_path, engine, recipe)).values()} == {None}
-
-
-def groups(good_code) -> list[dict]:
-    """Three groups of a file, its near duplicate and its copy."""
-    documents = []
-    for number in range(3):
-        code = good_code(number + 1)
-        for copy, content in enumerate([code, edited(code), code]):
-            path = f"{number}-{copy}.py"
-            documents.append({"content": content, "path": path, "repo_id": number * 3 + copy})
-    return documents
-
-
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-@given(order=st.permutations(range(9)), shards=st.integers(1, 4))
-def test_the_order_and_cut_of_shards_change_nothing(
-    tmp_path, write_raw, good_code, engine, order, shards
-):
-    shutil.rmtree(tmp_path / "run", ignore_errors=True)
-    documents = groups(good_code)
-    write_raw(tmp_path / "run" / "raw", [documents[place] for place in order], shards=shards)
-    found = outcomes(run(tmp_path / "run", engine))
-    for number in range(3):
-        best, near, copy = (found[f"{number}-{copy}.py"] for copy in range(3))
-        assert best == (None, None, None)
-        assert near[:2] == ("near_duplicate", f"{number}-0.py")
-        assert copy == ("exact_duplicate", f"{number}-0.py", 1.0)
-
-
-def test_workers_change_nothing(tmp_path, write_raw, good_code, engine):
-    documents = [{"content": good_code(n % 5), "path": f"{n}.py"} for n in range(12)]
-    documents += [{"content": edited(good_code(n)), "path": f"near{n}.py"} for n in range(5)]
-    read = {}
-    for name, runner in (("inline", engine), ("pool", LocalPool(2))):
-        write_raw(tmp_path / name / "raw", documents, shards=2)
-        folder = run(tmp_path / name, runner)
-        paths = [*(folder.sidecars / "dedup").iterdir(), *folder.clean.rglob("*.parquet")]
-        paths.append(edges_path(folder.sidecars))
-        read[name] = {str(p.relative_to(folder.root)): p.read_bytes() for p in paths}
-    assert read["inline"] == read["pool"]
 
 
 def test_a_file_that_is_lost_while_comparing_stays(tmp_path, write_raw, good_code, losing_engine):
