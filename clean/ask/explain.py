@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
 
 _MOST_COPIES = 5
+TAKEDOWN = "takedown"  # the rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def explain(cleaning: Cleaning, place: Place) -> Explanation:
     return Explanation(
         place=place,
         kept=found.kept,
-        failures=found.failures,
+        failures=tuple(_with_takedown(cleaning, failure) for failure in found.failures),
         duplicate=found.duplicate,
         split=_split(cleaning, shard, place.row) if found.kept else None,
         stands_for=count,
@@ -71,6 +72,17 @@ def explain(cleaning: Cleaning, place: Place) -> Explanation:
         measured=dict(found.measured),
         lost=_lost(cleaning, place) if found.kept else None,
     )
+
+
+def _with_takedown(cleaning: Cleaning, failure: Failure) -> Failure:
+    """When and why the repository was taken down, if that is the failure."""
+    if failure.rule != TAKEDOWN:
+        return failure
+    for takedown in cleaning.takedowns:
+        if str(takedown.id) == failure.measured:
+            why = f": {takedown.reason}" if takedown.reason else ""
+            return replace(failure, detail=f"{takedown.name}, on {takedown.date}{why}")
+    return failure
 
 
 def _stood_for(cleaning: Cleaning, decisions: Path, place: Place) -> tuple[int, tuple[Place, ...]]:

@@ -32,9 +32,14 @@ def stale_folders(folder: RunFolder) -> list[Path]:
     # Checkpoints name no inputs: they go with the token files that they were trained on.
     if folder.checkpoints.is_dir() and stale:
         stale.append(folder.checkpoints)
-    if _is_older(folder.cards, folder.clean):
+    if _is_marked(folder.cards) or _is_older(folder.cards, folder.clean):
         stale.append(folder.cards)
     return stale
+
+
+def _is_marked(place: Path) -> bool:
+    manifest = _manifest(place)
+    return manifest is not None and FACT in manifest.facts
 
 
 def _is_older(place: Path, than: Path) -> bool:

@@ -111,7 +111,9 @@ def _done_lines(done: TakenDown, session: Session) -> Iterator[str]:
         yield "nothing was cleaned here yet: a later run leaves these files out"
         return
     kept, total = done.summary.counts.get("kept", 0), sum(done.summary.counts.values())
-    yield f"the cleaned corpus was written again: {kept} of {number(total, 'file')} kept"
+    how = "was written again" if done.summary.made["write"] else "is without them"
+    yield f"the cleaned corpus {how}: {kept} of {number(total, 'file')} kept"
     if done.stale:
-        yield "made from a corpus before, and not to be mended, only made again:"
+        yield "made from an earlier corpus; they may hold or have learned these files, and can only"
+        yield "be made again:"
         yield from (f"  {place}" for place in done.stale)
