@@ -21,7 +21,7 @@ from corpus.errors import UsageError
 from corpus.recipe import nearest
 from corpus.shards import Shard, read_rows
 
-_NUMBER = re.compile(r"\blines? (\d+)")
+_NUMBERS = re.compile(r"\blines? (\d+)(?:-(\d+))?")
 _CONTEXT = 1 / 3  # of the lines shown stand above the one that matters
 
 
@@ -44,6 +44,7 @@ class Sample:
     why: str  # what was measured and what is allowed, or which file stays
     text: str  # with U+FFFD for what can't be decoded
     line: int | None  # where the reason is, from 1; None: nowhere in particular
+    last_line: int | None  # where that ends
 
 
 def sample(cleaning: Cleaning, outcome: str, count: int, *, seed: int) -> tuple[list[Sample], int]:
@@ -108,8 +109,8 @@ def _read(cleaning: Cleaning, decisions: Path, chosen: _Chosen) -> Sample:
     if text is None:
         text = content.decode("utf-8", "replace")
     name = place_of(shard, row).name
-    line = offending_line(found, text)
-    return Sample(name, chosen.rule, chosen.reason, _why(found), text, line)
+    lines = offending_lines(found, text)
+    return Sample(name, chosen.rule, chosen.reason, _why(found), text, *lines)
 
 
 def _why(found: Judged) -> str:
@@ -123,17 +124,19 @@ def _why(found: Judged) -> str:
     return ""
 
 
-def offending_line(found: Judged, text: str) -> int | None:
-    """The line that the first failure is about, from 1, if it is about one."""
+def offending_lines(found: Judged, text: str) -> tuple[int, int] | tuple[None, None]:
+    """The first and the last line that the first failure is about, from 1, if it is about any."""
     if not found.failures:
-        return None
+        return None, None
     failure = found.failures[0]
-    if match := _NUMBER.search(failure.detail or ""):
-        return min(int(match[1]), text.count("\n") + 1)
+    if match := _NUMBERS.search(failure.detail or ""):
+        end = text.count("\n") + 1
+        return min(int(match[1]), end), min(int(match[2] or match[1]), end)
     if failure.rule == "max_longest_line":
         lengths = [len(line) for line in text.split("\n")]
-        return 1 + lengths.index(max(lengths))
-    return None
+        longest = 1 + lengths.index(max(lengths))
+        return longest, longest
+    return None, None
 
 
 def first_line(line: int | None, shown: int, lines: int) -> int:

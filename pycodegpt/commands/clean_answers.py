@@ -191,6 +191,7 @@ def _draw_source(console: Console, one: Sample, lines: int) -> None:
     head = [line[:500] for line in source[start - 1 : start - 1 + lines]]
     if start > 1:
         console.print(Text(f"... {number(start - 1, 'line')} above", style="dim"))
+    first, last = one.line or 0, one.last_line or -1
     console.print(
         Syntax(
             "\n".join(head),
@@ -198,7 +199,7 @@ def _draw_source(console: Console, one: Sample, lines: int) -> None:
             line_numbers=True,
             word_wrap=True,
             start_line=start,
-            highlight_lines={one.line} if one.line is not None else set(),
+            highlight_lines=set(range(first, last + 1)),
         )
     )
     if (rest := len(source) - (start - 1) - len(head)) > 0:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clean.redecide import Redecided
 
 _KEPT = "kept"
+_EITHER_WAY = "dropped either way, for another reason"
 
 
 def decide(
@@ -213,12 +214,11 @@ def counts_lines(counts: FlipCounts) -> list[str]:
 
 def _groups(counts: FlipCounts) -> dict[str, list[Kind]]:
     """Kinds of flips under what they mean for the corpus."""
-    groups: dict[str, list[Kind]] = {}
+    groups: dict[str, list[Kind]] = {"dropped now": [], "kept now": [], _EITHER_WAY: []}
     for kind in counts.ordered():
-        title = "go" if kind[0] == _KEPT else "come" if kind[1] == _KEPT else "stay out"
-        title = f"{title}, for another reason" if title == "stay out" else title
-        groups.setdefault(title, []).append(kind)
-    return groups
+        title = "dropped now" if kind[0] == _KEPT else "kept now"
+        groups[title if _KEPT in kind else _EITHER_WAY].append(kind)
+    return {title: kinds for title, kinds in groups.items() if kinds}
 
 
 def _difference_text(difference: Difference, out: Path | None) -> str:

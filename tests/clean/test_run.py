@@ -2,12 +2,16 @@ import dataclasses
 import errno
 import fcntl
 import os
+import shutil
 
 import pytest
 
-from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe, SplitRecipe
+from clean.aside import placed
+from clean.decide import decided
+from clean.inputs import open_cleaning
+from clean.recipe import CleanRecipe, DedupRecipe, LimitsRecipe, RulesRecipe, SplitRecipe
 from clean.rules.catalog import active_rules
-from clean.run import STAGES, dependents, run_clean
+from clean.run import STAGES, dependents, measure, run_clean
 from clean.write import stage as write
 from corpus.errors import (
     DiskFullError,
@@ -18,7 +22,7 @@ from corpus.errors import (
     UsageError,
 )
 from corpus.layout import RunFolder
-from corpus.manifest import FILE_NAME, read_manifest
+from corpus.manifest import FILE_NAME, read_manifest, write_manifest
 from corpus.shards import list_shards
 from corpus.sidecars import sidecar_path
 
@@ -246,3 +250,124 @@ def test_a_signal_of_an_unmeasured_stage_is_no_reason_to_stop(folder, engine):
     summary = run_clean(folder, LICENSED, seed=1, engine=engine, stage="license")
     assert all(summary.made.values())
     assert read_manifest(folder.clean, "clean").counts == {"kept": 8}
+
+
+def contents(folder: RunFolder) -> dict[str, bytes]:
+    """Every shard of the corpus and every sidecar."""
+    files = [*folder.clean.rglob("*.parquet"), *folder.sidecars.rglob("*.parquet")]
+    return {str(path.relative_to(folder.root)): path.read_bytes() for path in files}
+
+
+class Watched:
+    """Remembers which shards were worked on."""
+
+    def __init__(self, engine) -> None:
+        self._engine, self.measured = engine, set()
+
+    def run(self, work, units):
+        def seen():
+            for unit in units:
+                if "measure_unit" in repr(work):
+                    self.measured.add(unit.shard.name)
+                yield unit
+
+        return self._engine.run(work, seen())
+
+
+def near_documents(good_code) -> list[dict]:
+    texts = [good_code(n % 7).replace("result = 0", f"result = {n}") for n in range(24)]
+    return [
+        {"content": text, "path": f"{n}.py", "repo_id": n, "stars": n % 5}
+        for n, text in enumerate(texts)
+    ]
+
+
+def with_shards(folder: RunFolder, source: RunFolder, names: set[str]) -> None:
+    """Let `folder` have these raw shards of `source`, as another harvest would leave them."""
+    shutil.rmtree(folder.raw, ignore_errors=True)
+    shutil.copytree(source.raw, folder.raw)
+    manifest = read_manifest(folder.raw)
+    for entry in manifest.outputs:
+        if entry.path not in names:
+            (folder.raw / entry.path).unlink()
+    outputs = tuple(entry for entry in manifest.outputs if entry.path in names)
+    write_manifest(folder.raw, dataclasses.replace(manifest, outputs=outputs))
+
+
+def test_a_new_shard_is_measured_alone_and_all_ends_as_if_made_at_once(
+    tmp_path, write_raw, good_code, engine
+):
+    whole, grown = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "grown")
+    write_raw(whole.raw, near_documents(good_code), shards=3)
+    run_clean(whole, LICENSED, seed=1, engine=engine)
+    names = {shard.name for shard in list_shards(whole.raw)}
+    with_shards(grown, whole, names - {"shard-00001.parquet"})
+    few = run_clean(grown, LICENSED, seed=1, engine=engine)
+    assert sum(few.counts.values()) == 16
+
+    with_shards(grown, whole, names)
+    watched = Watched(engine)
+    summary = run_clean(grown, LICENSED, seed=1, engine=watched)
+    assert watched.measured == {"shard-00001.parquet"}
+    assert summary.made["text"] == summary.made["fingerprint"] == 1
+    assert contents(grown).keys() == contents(whole).keys()
+    same_names = [name for name in contents(whole) if "/near/" not in f"/{name}"]
+    assert {n: contents(grown)[n] for n in same_names} == {
+        n: contents(whole)[n] for n in same_names
+    }
+    assert summary.counts == run_clean(whole, LICENSED, seed=1, engine=engine).counts
+
+
+def test_a_shard_that_went_is_forgotten(tmp_path, write_raw, good_code, engine):
+    whole, few = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "few")
+    write_raw(whole.raw, near_documents(good_code), shards=3)
+    with_shards(few, whole, {"shard-00000.parquet", "shard-00002.parquet"})
+    run_clean(few, LICENSED, seed=1, engine=engine)
+    run_clean(whole, LICENSED, seed=1, engine=engine)
+    with_shards(whole, RunFolder(few.root), {"shard-00000.parquet", "shard-00002.parquet"})
+    watched = Watched(engine)
+    run_clean(whole, LICENSED, seed=1, engine=watched)
+    assert watched.measured == set()
+    corpora = [{p.name: p.read_bytes() for p in f.clean.rglob("*.parquet")} for f in (whole, few)]
+    assert corpora[0] == corpora[1]
+
+
+def test_other_parameters_are_measured_aside_and_nothing_of_the_run_changes(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    before = contents(folder)
+    other = dataclasses.replace(LICENSED, dedup=DedupRecipe(near=True, shingle_tokens=3))
+    made = measure(folder, other, seed=1, engine=engine).made
+    assert {name for name, count in made.items() if count} == {"fingerprint", "near"}
+    assert contents(folder) == before
+    assert not any(measure(folder, other, seed=1, engine=engine).made.values())
+    asked = placed(open_cleaning(folder, other, seed=1, measures=False))
+    assert asked.sidecars.parent == folder.aside
+    with decided(asked) as decisions:
+        assert sidecar_path(decisions, "dedup", asked.shards[0]).exists()
+    # A run with this recipe takes over what was measured aside.
+    watched = Watched(engine)
+    run_clean(folder, other, seed=1, engine=watched)
+    assert watched.measured == set()
+
+
+def test_a_signal_that_was_missing_is_measured_in_place(folder, engine):
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    sidecar_path(folder.sidecars, "license", list_shards(folder.raw)[0]).unlink()
+    made = measure(folder, LICENSED, seed=1, engine=engine).made
+    assert {name: count for name, count in made.items() if count} == {"license": 1}
+    assert not folder.aside.exists()
+
+
+def test_a_small_budget_is_refused_before_anything_happens(folder):
+    recipe = CleanRecipe(limits=LimitsRecipe(max_memory_bytes=100_000_000))
+    with pytest.raises(UsageError, match="the least that works"):
+        run_clean(folder, recipe, seed=1)
+    assert not folder.sidecars.exists()
+
+
+def test_what_a_killed_pool_left_goes_with_the_scratch_folder(folder, engine):
+    left = folder.scratch / "pycodegpt-pool-killed" / "rows"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"")
+    run_clean(folder, LICENSED, seed=1, engine=engine)
+    assert not folder.scratch.exists()
