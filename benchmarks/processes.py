@@ -1,6 +1,7 @@
 """Run a command and say what it and all its descendants cost.
 
-CPU time is the kernel's account of the command and of every child that it waited for (wait4).
+CPU time is the kernel's account of the command and of every child that it waited for (wait4);
+children that it left to themselves, as a fork server's workers are, come to us and count too.
 Memory is the sum of the tree's proportional set sizes, in which a page that several processes
 share counts once, sampled while it runs; where the kernel has no such account (only Linux has),
 it is the largest process's own peak.
@@ -8,8 +9,10 @@ it is the largest process's own peak.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +30,9 @@ from corpus.errors import WorkerError
 SAMPLE_S = 0.1
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 _PRIVATE = re.compile(rb"^Pss_(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
-_TAIL_CHARS = 2000
+_TAIL_CHARS, _OUTPUT_CHARS = 2000, 1 << 20
+_PR_SET_CHILD_SUBREAPER = 36
+_ORPHANS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class Usage:
     wall_s: float
     peak_bytes: int  # of the whole tree, mapped files included
     peak_private_bytes: int  # without the pages of mapped files, which the kernel can drop
+    output: str = ""  # the last of what it said
 
     def as_dict(self) -> dict[str, float]:
         """Rounded, for the JSON."""
@@ -61,16 +67,18 @@ def run_measured(
             env={**os.environ, **(env or {})},
         )  # fmt: skip
         sampler = _Sampler(process.pid)
-        with _sampled(process, sampler):
+        with _adopting_orphans(), _sampled(process, sampler):
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
+            orphans_cpu_s = _reap_orphans()
         wall_s = time.monotonic() - started
         if process.returncode:
             words = f"ended with exit code {process.returncode}: {_tail(log)}"
             raise WorkerError(f"{' '.join(map(str, command))}: {words}")
+        output = _tail(log, _OUTPUT_CHARS)
     own_peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Usage(cpu_s, wall_s, max(own_peak, sampler.peak), sampler.peak_private)
+    cpu_s = usage.ru_utime + usage.ru_stime + orphans_cpu_s
+    return Usage(cpu_s, wall_s, max(own_peak, sampler.peak), sampler.peak_private, output)
 
 
 @contextmanager
@@ -87,9 +95,41 @@ def _sampled(process: subprocess.Popen[bytes], sampler: _Sampler) -> Iterator[No
         sampler.stop()
 
 
-def _tail(log: IO[bytes]) -> str:
+@contextmanager
+def _adopting_orphans() -> Iterator[None]:
+    """Become the parent of descendants whose own parent ends before them (prctl(2), Linux)."""
+    if sys.platform != "linux":
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _reap_orphans() -> float:
+    """Wait for what the command left behind, end what does not end itself; their CPU-seconds."""
+    cpu_s, deadline = 0.0, time.monotonic() + _ORPHANS_S
+    while True:
+        try:
+            pid, _, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return cpu_s
+        cpu_s += usage.ru_utime + usage.ru_stime
+        if pid:
+            continue
+        if time.monotonic() > deadline:
+            for orphan in descendants(os.getpid()):
+                with suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _tail(log: IO[bytes], chars: int = _TAIL_CHARS) -> str:
     log.seek(0)
-    return log.read().decode("utf-8", "replace")[-_TAIL_CHARS:].strip()
+    return log.read().decode("utf-8", "replace")[-chars:].strip()
 
 
 class _Sampler:

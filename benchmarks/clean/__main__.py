@@ -1,6 +1,6 @@
 """Measure the claims about cleaning and write them to `benchmarks/out/clean.json`.
 
-python -m benchmarks.clean [--only NAME ...] [--quick]
+python -m benchmarks.clean [--only NAME ...] [--scale 0.01]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import DATA, OUT, ROOT
 from benchmarks.claims import Outcome, merge, table
 from benchmarks.clean.corpus import WANTED_BYTES, real_code
+from benchmarks.clean.decide import bench_decide
 from benchmarks.clean.filters import bench_filters
 from benchmarks.clean.growth import bench_growth
 from benchmarks.clean.near import bench_near
@@ -32,6 +33,7 @@ BENCHES: dict[str, Callable[[Setup], Outcome]] = {
     "parsers": bench_parsers,
     "filters": bench_filters,
     "growth": bench_growth,
+    "decide": bench_decide,
 }
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.data) as scratch:
             setup = Setup(
                 code=code, data=options.data, out=options.out, scratch=Path(scratch),
-                peers=peers, quick=options.quick, say=say,
+                peers=peers, scale=options.scale, say=say,
             )  # fmt: skip
             return run(setup, options.only or list(BENCHES))
     except PycodegptError as error:
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(setup: Setup, names: Sequence[str]) -> int:
     """Run these benchmarks one after the other; each one's claims are on disk when it ends."""
     here = {**machine(), "input": setup.code.as_dict()}
-    path = setup.out / ("clean-quick.json" if setup.quick else "clean.json")
+    path = setup.out / ("clean.json" if setup.scale == 1 else "clean-scaled.json")
     say(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}")
     say(f"input: {setup.code.bytes / 1e6:.1f} MB in {setup.code.documents} files, "
         f"digest {setup.code.digest}")  # fmt: skip
@@ -87,7 +89,7 @@ def say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clean", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(BENCHES), help="default: all")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--scale", type=float, default=1.0, help="of pairs, growth and decide")
     parser.add_argument("--peers", type=Path, default=PEERS, help="an interpreter that has them")
     parser.add_argument("--data", type=Path, default=DATA, help="where corpora are kept")
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")

@@ -17,12 +17,14 @@ import numpy as np
 from corpus.shards import Shard
 
 Job = dict[str, Any]
+MEMORY = 1 << 30  # of the database
 
 
 def near(job: Job) -> dict[str, Any]:
     """Fingerprints, the near index and the decision, without rules; saves who stays."""
-    from clean.dedup.near import band_shape
-    from clean.dedup.stage import STAGE, DedupJob, dedup_stamps, run_dedup
+    from clean.dedup.bands import banding
+    from clean.dedup.stage import STAGE, decide_duplicates
+    from clean.dedup.update import NearJob, update_near_index
     from clean.recipe import DedupRecipe
     from clean.signals.measure import run_signals
     from clean.signals.parameters import SignalParameters
@@ -39,18 +41,18 @@ def near(job: Job) -> dict[str, Any]:
     stages = [stage for stage in signal_stages(parameters) if stage.name == "fingerprint"]
     engine = LocalPool(1)
     run_signals(shards, sidecars, stages, engine)
-    pass_all(shards, sidecars)
-    stamps = dedup_stamps(shards, sidecars, recipe, guess_encoding=False)
-    run_dedup(
-        DedupJob(shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False,
-                 engine=engine, max_memory_bytes=1 << 30, threads=1), stamps,
+    update_near_index(
+        NearJob(shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False,
+                engine=engine, memory_bytes=MEMORY, threads=1)
     )  # fmt: skip
+    pass_all(shards, sidecars)
+    decide_duplicates(shards, sidecars, sidecars, recipe, memory_bytes=MEMORY, threads=1)
     kept = [
         read_sidecar(sidecar_path(sidecars, STAGE, shard), shard, ["reason"])["reason"].is_null()
         for shard in shards
     ]
     np.save(job["kept"], np.concatenate([one.to_numpy() for one in kept]))
-    bands, rows = band_shape(recipe.min_jaccard, recipe.permutations, recipe.min_recall)
+    bands, rows = banding(recipe)
     return {"settings": f"{bands} bands x {rows} rows, each edge verified by exact Jaccard"}
 
 

@@ -30,7 +30,6 @@ from corpus.shards import Shard
 
 SEED = 20240601
 PAIRS = 1000  # of each group
-QUICK_PAIRS = 12
 MAX_ALIKE = 0.3  # Jaccard of two bases
 _LINES = range(12, 400)
 _PER_FILE = 6  # definitions
@@ -83,7 +82,7 @@ class Base(NamedTuple):
 
 def labelled_pairs(setup: Setup) -> RealCode:
     """The pairs as raw shards: rows 2i and 2i + 1 are a pair; `path` names the group."""
-    count = QUICK_PAIRS if setup.quick else PAIRS
+    count = setup.scaled(PAIRS)
     folder = setup.kept(f"pairs-{count}") / "raw"
     try:
         return open_corpus(folder)
@@ -174,7 +173,7 @@ def _pair(group: Group, number: int, base: str, other: str) -> Iterator[File]:
 def bench_pairs(setup: Setup) -> Outcome:
     """Precision and recall of every tool on the labelled pairs."""
     code = labelled_pairs(setup)
-    cache = setup.kept(f"pairs-{PAIRS if not setup.quick else QUICK_PAIRS}")
+    cache = setup.kept(f"pairs-{setup.scaled(PAIRS)}")
     folder = write_texts(code.shards, cache / "texts")
     truth = truth_of(folder, cache / "jaccard.npz")
     groups = _groups_of(code.shards)

@@ -26,8 +26,12 @@ class Setup:
     out: Path
     scratch: Path  # gone after the run
     peers: Path | None  # the interpreter of the peers' environment; None: ours alone
-    quick: bool = False  # a size at which every road is walked and no figure means anything
+    scale: float = 1.0  # of what is made in millions; below 1 every road is walked, cheaply
     say: Callable[[str], None] = lambda line: None
+
+    def scaled(self, count: int) -> int:
+        """A count at this scale, at least 12."""
+        return max(12, round(count * self.scale))
 
     def folder(self, name: str) -> Path:
         """An empty scratch folder."""

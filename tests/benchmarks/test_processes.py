@@ -24,6 +24,12 @@ def test_the_peak_covers_a_child_that_is_gone_at_the_end() -> None:
     assert usage.peak_bytes >= usage.peak_private_bytes > 80_000_000
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans over")
+def test_a_child_that_nobody_waited_for_counts_too() -> None:
+    child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_BUSY!r}])"
+    assert run_measured([sys.executable, "-c", child]).cpu_s >= 0.3
+
+
 def test_a_command_that_fails_says_its_last_words() -> None:
     with pytest.raises(WorkerError, match=r"exit code 3.*no such luck"):
         run_measured([sys.executable, "-c", "import sys; print('no such luck'); sys.exit(3)"])
