@@ -176,7 +176,7 @@ def _draw_samples(samples: list[Sample], total: int, reason: str, lines: int) ->
             console.print(Text(one.why, style="yellow"), soft_wrap=True)
         _draw_source(console, one, lines)
     console.print(Rule(align="left"))
-    console.print(f"{len(samples)} of {number(total, 'file')} that were {reason}")
+    console.print(f"{len(samples)} of {total:,} files with the outcome {reason}")
 
 
 def _draw_source(console: Console, one: Sample, lines: int) -> None:

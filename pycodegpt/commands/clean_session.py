@@ -44,7 +44,10 @@ def parse_size(text: str) -> int:
     unit = f"{unit}B" if unit in ("K", "M", "G", "T") else unit
     if match is None or unit not in _UNITS:
         raise UsageError(f"--memory {text}: not a size; write it like 4GB or 512MB")
-    return int(float(match[1]) * _UNITS[unit])
+    found = int(float(match[1]) * _UNITS[unit])
+    if not found:
+        raise UsageError(f"--memory {text}: must be more than nothing")
+    return found
 
 
 def within(recipe: CleanRecipe, memory: str | None, workers: int | None) -> CleanRecipe:

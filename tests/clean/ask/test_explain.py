@@ -1,19 +1,26 @@
 import dataclasses
 from itertools import pairwise
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clean.ask import sample as samples
 from clean.ask.explain import explain
 from clean.ask.funnel import PUBLISHED
+from clean.ask.judged import judged
 from clean.ask.places import find as find_in
 from clean.ask.steps import recipe_funnel
+from clean.dedup.stage import SCHEMA as DEDUP_SCHEMA
 from clean.inputs import input_shards, open_cleaning
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe
+from clean.rules.rule import Rule
 from clean.run import run_clean
 from corpus.errors import StaleInputError, UsageError
 from corpus.layout import RunFolder
 from corpus.schema import git_blob_id
+from corpus.sidecars import Stamp, sidecar_path, write_sidecar
 
 NEAR = CleanRecipe(dedup=DedupRecipe(near=True))
 
@@ -190,3 +197,114 @@ def test_a_rule_that_is_off_is_not_in_the_funnel(folder, engine):
     steps = [step.step for step in recipe_funnel(asking(folder, recipe))]
     assert "drop_names" not in steps
     assert "min_code_lines" in steps
+
+
+def test_a_kept_document_names_what_it_stands_for(folder):
+    found = only(folder, "pkg/best.py")
+    assert found.stands_for == 2
+    paths = {copy.name.rpartition(":")[2] for copy in found.copies}
+    assert paths == {"pkg/near.py", "pkg/copy.py"}
+    alone = RulesRecipe(drop_names=())
+    found = only(folder, "owner/repo4:other/setup.py", dataclasses.replace(NEAR, rules=alone))
+    assert (found.kept, found.stands_for, found.copies) == (True, 0, ())
+
+
+def test_no_more_copies_are_named_than_one_wants_to_read(tmp_path, write_raw, good_code, engine):
+    documents = [{"content": good_code(1), "path": f"{n}.py", "repo_id": n} for n in range(9)]
+    write_raw(tmp_path / "raw", documents, shards=3)
+    run_clean(RunFolder(tmp_path), NEAR, seed=1, engine=engine)
+    found = only(RunFolder(tmp_path), "0.py")
+    assert (found.stands_for, len(found.copies)) == (8, 5)
+
+
+def test_another_survivor_comes_with_its_similarity(folder):
+    order = DedupRecipe(near=True, survivor_order=("stars asc", "repo_id desc"))
+    found = only(folder, "pkg/best.py", dataclasses.replace(NEAR, dedup=order)).duplicate
+    assert found.survivor.name.rpartition(":")[2] in {"pkg/near.py", "pkg/copy.py"}
+    assert found.similarity >= 0.7
+    assert not folder.scratch.exists()
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "detail"),
+    [
+        (
+            Rule("max_contamination_tokens", "contaminated", "contamination",
+                 "contamination_tokens", "above", 3),
+            {"contamination_tokens": 9, "contamination_problem": "HumanEval/7",
+             "contamination_part": "prompt", "contamination_lines": "12-31"},
+            "HumanEval/7, its prompt, lines 12-31",
+        ),
+        (
+            Rule("max_secrets", "secrets", "secrets", "secrets", "above", 0),
+            {"secrets": 2, "secret_kinds": ["aws_key", "private_key"]},
+            "aws_key, private_key",
+        ),
+        (
+            Rule("allow_file_licenses", "file_license", "license", "license_category", "outside",
+                 ("permissive",)),
+            {"license_category": "copyleft", "file_license": "GPL-3.0-only",
+             "license_evidence": "gnu general public"},
+            "GPL-3.0-only, by “gnu general public”",
+        ),
+        (
+            Rule("drop_license_conflict", "license_conflict", "license", "license_conflict",
+                 "present", True),
+            {"license_conflict": "GPL-3.0-only in a MIT repository"},
+            None,
+        ),
+        (
+            Rule("allow_repo_licenses", "repo_license", "license", "repo_category", "outside",
+                 ("permissive",)),
+            {"repo_category": "copyleft"},
+            "GitHub says MIT",
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_a_column_is_told(tmp_path, write_raw, good_code, rule, values, detail):
+    (shard,) = write_raw(tmp_path / "raw", [{"content": good_code(1)}] * 2)
+    nothing = dict.fromkeys(values)
+    stamp = Stamp(rule.stage, 1, "", shard.digest)
+    table = pa.Table.from_pylist([nothing, values], pa.schema(pa.table({
+        name: pa.array([value]) for name, value in values.items()
+    }).schema))  # fmt: skip
+    write_sidecar(sidecar_path(tmp_path, rule.stage, shard), table, stamp, 2)
+    dedup = pa.Table.from_pylist([{}, {}], DEDUP_SCHEMA)
+    stamp = Stamp("dedup", 1, "", shard.digest)
+    write_sidecar(sidecar_path(tmp_path, "dedup", shard), dedup, stamp, 2)
+    (found,) = judged(
+        {shard.name: shard}, shard, [1], sidecars=tmp_path, decisions=tmp_path, rules=(rule,)
+    )
+    (failure,) = found.failures
+    assert (failure.reason, failure.detail) == (rule.reason or "present", detail)
+    assert failure.measured == str(values[rule.column])
+
+
+def test_a_sample_knows_its_lines(tmp_path, write_raw, good_code, engine):
+    broken = good_code(2).replace("result = 0", "result = = 0")
+    wide = good_code(3).replace("result = 0", f"result = '{'y' * 1200}'")
+    documents = [
+        {"content": broken, "path": "broken.py", "repo_id": 1},
+        {"content": wide, "path": "wide.py", "repo_id": 2},
+        {"content": "x = 1\n", "path": "short.py", "repo_id": 3},
+    ]
+    folder = RunFolder(tmp_path)
+    write_raw(folder.raw, documents)
+    run_clean(folder, NEAR, seed=1, engine=engine)
+    for reason, text, word in (("syntax", broken, "= ="), ("long_line", wide, "yyy")):
+        (one,), _ = sample(folder, reason, 1, seed=1)
+        assert (
+            one.line
+            == one.last_line
+            == 1 + next(number for number, line in enumerate(text.split("\n")) if word in line)
+        )
+    (one,), _ = sample(folder, "few_lines", 1, seed=1)
+    assert (one.line, one.last_line) == (None, None)
+    assert one.why == "min_code_lines: 1, allowed: at least 5"
+
+
+@given(st.integers(1, 500), st.integers(1, 40), st.integers(1, 500))
+def test_the_line_that_matters_is_shown(line, shown, lines):
+    line = min(line, lines)
+    first = samples.first_line(line, shown, lines)
+    assert 1 <= first <= line < first + shown
