@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clean.recipe import CleanRecipe, RulesRecipe, WriteRecipe
 from clean.signals.decode import Decoded
 from clean.signals.document import Document
 from clean.signals.parameters import SignalParameters
 from clean.signals.secret_patterns import FORMATS, looks_random
 from clean.signals.secret_stage import stage
 from clean.signals.secrets import Finding, find, find_secrets
+from clean.signals.secrets_recipe import SecretsRecipe
+from corpus.errors import RecipeError
+from corpus.recipe import build
 
 LETTERS = string.ascii_letters + string.digits
 _RANDOM = random.Random(5)
@@ -257,3 +261,14 @@ def test_the_stage_counts_distinct_values_and_tells_none() -> None:
 def test_a_finding_knows_its_group() -> None:
     kinds = {"email": "emails", "ip_address": "ips", "npm_token": "secrets"}
     assert {kind: Finding(kind, 0, 1).group for kind in kinds} == kinds
+
+
+def test_the_recipe_refuses_what_cannot_be() -> None:
+    with pytest.raises(ValueError, match=r"^rules.max_secrets needs clean.secrets.count"):
+        CleanRecipe(rules=RulesRecipe(max_secrets=0))
+    assert CleanRecipe(rules=RulesRecipe(max_secrets=0), secrets=SecretsRecipe(count=True))
+    with pytest.raises(
+        RecipeError, match=r"redact\[0\]: must be one of 'secrets', 'emails', 'ips'"
+    ):
+        build(WriteRecipe, {"redact": ["passwords"]})
+    assert build(WriteRecipe, {"redact": ["ips"]}).redact == ("ips",)
