@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clean.edits.rewrite import Rewritten, rewrite
+from clean.edits.rewrite import LEFT, REDACTION, Rewritten, rewrite
 from clean.recipe import WriteRecipe
 from clean.selection import Selection
 from clean.signals.decode import decode
@@ -150,15 +150,17 @@ def make_part(shard: Shard, sidecars: Path, rewritten: pa.Table, lost: Iterable[
     Raises SidecarError for scores that can't be read.
     """
     edits = _counted(rewritten.column("edits"))
-    dropped = rewritten.column("source_row").filter(rewritten.column("drop")).to_pylist()
+    dropped = rewritten.select(["source_row", "edits"]).filter(rewritten.column("drop"))
     # Copying the texts costs more than all else here.
-    kept = rewritten.filter(pc.invert(rewritten.column("drop"))) if dropped else rewritten
+    kept = rewritten
+    if dropped.num_rows:
+        kept = rewritten.filter(pc.invert(rewritten.column("drop")))
     notes = {
         "edits": edits,
         "redactions": _counted(kept.column("redacted")),
         "lost": [
             *(_described(loss) for loss in sorted(lost, key=lambda loss: loss.unit.start)),
-            *(_unredacted(shard, row) for row in sorted(dropped)),
+            *(_unredacted(shard, **row) for row in dropped.sort_by("source_row").to_pylist()),
         ],
     }
     table = with_scores(kept.drop_columns(["edits", "redacted", "drop"]), shard, sidecars)
@@ -198,8 +200,16 @@ def _described(loss: Lost) -> dict[str, Any]:
     }
 
 
-def _unredacted(shard: Shard, row: int) -> dict[str, Any]:
-    return {"shard": shard.name, "row": row, "reason": "unredacted", "stage": "write"}
+def _unredacted(shard: Shard, source_row: int, edits: Sequence[str]) -> dict[str, Any]:
+    in_code = REDACTION + LEFT in edits
+    detail = "a finding stands in code" if in_code else "the redaction could not be proven"
+    return {
+        "shard": shard.name,
+        "row": source_row,
+        "reason": "unredacted",
+        "detail": detail,
+        "stage": "write",
+    }
 
 
 def part_notes(path: Path) -> dict[str, Any]:

@@ -203,7 +203,13 @@ def test_a_file_that_cannot_be_redacted_is_not_written(secretive, engine):
     manifest = read_manifest(secretive.clean)
     assert manifest.counts == {"kept": 7, "write_unredacted": 1}
     assert manifest.facts["quarantined"] == [
-        {"shard": "shard-00000.parquet", "row": 1, "reason": "unredacted", "stage": "write"}
+        {
+            "shard": "shard-00000.parquet",
+            "row": 1,
+            "reason": "unredacted",
+            "detail": "a finding stands in code",
+            "stage": "write",
+        }
     ]
     assert manifest.facts["funnel"][-1]["files"] == 7
 
