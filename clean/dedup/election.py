@@ -1,8 +1,8 @@
 """Elect the survivors among near duplicates, from the near index and what was compared before.
 
-A batch of components is first elected with the similarities that are known: the index's star
-edges and the last decision's pairs. Only components that need a pair nobody has compared yet
-have their shingles fetched, so that a changed rule costs little more than what it changes.
+All components are first elected with the similarities that are known: the index's star edges
+and the last decision's pairs. Only components that need a pair nobody has compared yet have their
+shingles fetched, in a second pass, so that a changed rule costs little more than what it changes.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clean.dedup.bands import banding
-from clean.dedup.batches import ContentReader, Following, batches, positions
+from clean.dedup.batches import Following, batches, positions
+from clean.dedup.extract import Extractor
 from clean.dedup.near import NOTHING_KNOWN, Contents, Election, Ints, Known, elect, number_buckets
 from clean.dedup.scratch import Scratch, quoted, reading
 from clean.recipe import DedupRecipe
@@ -45,7 +47,7 @@ class ElectionJob:
     recipe: DedupRecipe
     star_edges: Path
     earlier: Sequence[Path]  # pairs of earlier decisions; those that can't be used are left out
-    reader: ContentReader
+    extractor: Extractor
     max_bytes: int  # of the contents that are compared at a time
 
 
@@ -64,18 +66,45 @@ def elect_all(job: ElectionJob, scratch: Scratch, report: Report) -> None:
         "(SELECT component FROM electable GROUP BY component HAVING count(*) > 1) USING (component)"
     )
     _list_known(job, scratch)
-    known = Following(scratch, "SELECT component, a, b, jaccard FROM known")
-    documents = "SELECT component, id, shingles, part, entry FROM electable"
     total = int(scratch.table("SELECT count(*) AS n FROM electable").column(0)[0].as_py())
-    bands = banding(job.recipe)[0]
-    each = 4 * job.recipe.permutations + 16 * bands
-    done = 0
-    for table in batches(scratch, documents, max_bytes=job.max_bytes, bytes_each=each):
+    done = _pass(job, scratch, "electable", report, total=total, shingles=False)
+    scratch.run(
+        "CREATE TABLE undecided AS SELECT electable.* FROM electable JOIN stuck USING (component)"
+    )
+    # What is known saves little once the shingles are there.
+    scratch.run("DELETE FROM known")
+    _pass(job, scratch, "undecided", report, done=done, total=total, shingles=True)
+
+
+def _pass(
+    job: ElectionJob,
+    scratch: Scratch,
+    documents: str,
+    report: Report,
+    *,
+    shingles: bool,
+    total: int,
+    done: int = 0,
+) -> int:
+    """Elect in the components of a table; how many documents are decided after it.
+
+    Without `shingles`, components with a pair that is not known go to the table `stuck`.
+    """
+    sql = f"SELECT component, id, shingles, part, entry FROM {documents}"
+    extract = job.extractor.extract(sql, shingles=shingles)
+    scratch.run("CREATE TABLE IF NOT EXISTS stuck (component BIGINT)")
+    known = Following(scratch, "SELECT component, a, b, jaccard FROM known")
+    each = 4 * job.recipe.permutations + 16 * banding(job.recipe)[0]
+    for table in batches(scratch, sql, max_bytes=job.max_bytes, bytes_each=each):
         found = known.up_to(table.column("component")[-1].as_py())
-        for compared in _elect_batch(job, table, found):
-            scratch.append("pairs", compared)
-        done += table.num_rows
+        election = _elect(job, table, extract.read(table), _positions(table, found))
+        scratch.append("pairs", _in_ranks(table, election))
+        stuck = table.filter(pa.array(election.stuck[_groups(table)]))
+        assert not (shingles and stuck.num_rows), "shingles did not suffice to compare"
+        scratch.append("stuck", pa.table({"component": pc.unique(stuck.column("component"))}))
+        done += table.num_rows - stuck.num_rows
         report(Progress("dedup: elect survivors", done, total, "files"))
+    return done
 
 
 def _list_known(job: ElectionJob, scratch: Scratch) -> None:
@@ -84,7 +113,7 @@ def _list_known(job: ElectionJob, scratch: Scratch) -> None:
     sources = [("hub", "member", job.star_edges)]
     sources += [("kept_content", "other_content", path) for path in job.earlier]
     for one, other, path in sources:
-        if not _usable(path, job.reader.store.told):
+        if not _usable(path, job.extractor.store.told):
             continue
         with suppress(SidecarError), reading([path]):
             # An earlier banding may have had in one component what is in two now.
@@ -104,28 +133,14 @@ def _usable(path: Path, told: str) -> bool:
         return False
 
 
-def _elect_batch(job: ElectionJob, table: pa.Table, known: pa.Table | None) -> list[pa.Table]:
-    """What was compared in each component of a batch, in ranks."""
-    contents = job.reader.read(table, shingles=False)
-    first = _elect(job, table, contents, _positions(table, known))
-    compared = [_in_ranks(table, first)]
-    if first.stuck.any():
-        groups = _groups(table)
-        rest = table.take(pa.array(np.flatnonzero(first.stuck[groups])))
-        # What is known saves little once the shingles are there.
-        second = _elect(job, rest, job.reader.read(rest, shingles=True), NOTHING_KNOWN)
-        assert not second.stuck.any(), "shingles did not suffice to compare"
-        compared.append(_in_ranks(rest, second))
-    return compared
-
-
 def _elect(job: ElectionJob, table: pa.Table, contents: Contents, known: Known) -> Election:
     shape = banding(job.recipe)
-    keys: npt.NDArray[np.uint64] = job.reader.workspace.array((len(contents), shape[0]), np.uint64)
+    array = job.extractor.workspace.array
+    keys: npt.NDArray[np.uint64] = array((len(contents), shape[0]), np.uint64)
     for start in range(0, len(contents), _KEYED_AT_ONCE):
         stop = start + _KEYED_AT_ONCE
         keys[start:stop] = band_keys(contents.signatures[start:stop], *shape)
-    buckets = job.reader.workspace.array(keys.shape, np.int32)
+    buckets = array(keys.shape, np.int32)
     number_buckets(keys, buckets)
     return elect(
         buckets,
@@ -133,7 +148,7 @@ def _elect(job: ElectionJob, table: pa.Table, contents: Contents, known: Known) 
         _groups(table),
         job.recipe.min_jaccard,
         known,
-        array=job.reader.workspace.array,
+        array=array,
     )
 
 

@@ -80,7 +80,7 @@ def open_scratch(folder: Path, *, max_memory_bytes: int, threads: int) -> Iterat
 
     Raises DiskFullError or FileError naming the folder, also where the memory does not suffice.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_scratch(folder)
     with named_errors(folder):
         folder.mkdir(parents=True)
     try:
@@ -92,6 +92,11 @@ def open_scratch(folder: Path, *, max_memory_bytes: int, threads: int) -> Iterat
                 scratch.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove what a killed run left."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

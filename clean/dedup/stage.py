@@ -17,9 +17,10 @@ import pyarrow as pa
 from clean.compiled.warm import warm
 from clean.dedup import index, preflight, ranking
 from clean.dedup.bands import FINGERPRINT, stamp_of
-from clean.dedup.batches import ContentReader, Workspace
+from clean.dedup.batches import CONTENTS_SHARE
 from clean.dedup.election import ElectionJob, elect_all
-from clean.dedup.scratch import Scratch, open_scratch
+from clean.dedup.extract import Extractor, Workspace
+from clean.dedup.scratch import Scratch, open_scratch, remove_scratch
 from clean.recipe import DedupRecipe
 from clean.rules.verdicts import STAGE as VERDICT
 from corpus.errors import ShardError, StaleInputError
@@ -31,7 +32,6 @@ from corpus.sidecars import Stamp, is_current, sidecar_path, write_sidecar
 
 STAGE = "dedup"
 VERSION = 2
-_CONTENTS_SHARE = 4
 EDGES = "edges"  # the folder, beside the stages, of the compared pairs
 SCHEMA = pa.schema(
     [
@@ -129,6 +129,8 @@ def decide_duplicates(
     SidecarError for a damaged part of the index, and DiskFullError or FileError for what can't
     be written or finds no room.
     """
+    folder = scratch_folder(decisions)
+    remove_scratch(folder)
     stamps = duplicate_stamps(shards, sidecars, decisions, recipe)
     if duplicates_are_current(shards, decisions, stamps):
         return 0
@@ -136,7 +138,6 @@ def decide_duplicates(
         remove_leftovers(decisions / stage)
     decision = _Decision(shards, sidecars, decisions, recipe, memory_bytes, report)
     preflight.check_room(decisions, preflight.decision_bytes(sum(s.rows for s in shards)), report)
-    folder = scratch_folder(decisions)
     database_bytes = memory_bytes - decision.share
     with (
         named_errors(folder),
@@ -164,8 +165,7 @@ class _Decision:
         self._shards, self._sidecars, self._decisions = shards, sidecars, decisions
         self._recipe, self._report = recipe, report
         self._store = index.store_of(sidecars, recipe)
-        # For the contents that are compared; the rest is the database's.
-        self.share = memory_bytes // _CONTENTS_SHARE if recipe.near else 0
+        self.share = memory_bytes // CONTENTS_SHARE if recipe.near else 0
 
     def rank(self, scratch: Scratch) -> None:
         lists = scratch.folder / "lists"
@@ -190,8 +190,8 @@ class _Decision:
             recipe=self._recipe,
             star_edges=index.star_edges_path(self._sidecars),
             earlier=sorted(earlier),
-            reader=ContentReader(
-                store, store.parts(), Workspace(scratch.folder / "mapped", self.share)
+            extractor=Extractor(
+                scratch, store, store.parts(), Workspace(scratch.folder / "mapped", self.share)
             ),
             max_bytes=self.share,
         )

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from clean.compiled import near as kernels
 from corpus.errors import SidecarError
 from corpus.files import atomic_path, named_errors
 
@@ -147,14 +146,14 @@ class Part:
         self._check("signature_check", rows, found)
         return found
 
-    def shingles(self, rows: Ints, places: Ints, out: npt.NDArray[np.uint64]) -> None:
-        """Unpack each entry's shingles, from its place in `out` on."""
+    def packed(self, rows: Ints) -> list[npt.NDArray[np.uint8]]:
+        """The shingles of each of the entries `rows`, packed."""
         offsets = self._offsets()
         data = np.frombuffer(self.batch.column("shingles").buffers()[2], np.uint8)
-        begins, ends = offsets[rows], offsets[rows + 1]
-        spans = zip(begins.tolist(), ends.tolist(), strict=True)
-        self._check("shingles_check", rows, (data[begin:end] for begin, end in spans))
-        kernels.unpack(data, begins, (ends - begins) // SHINGLE_BYTES, places, out)
+        spans = zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True)
+        found = [data[begin:end] for begin, end in spans]
+        self._check("shingles_check", rows, found)
+        return found
 
     def _offsets(self) -> Ints:
         column = self.batch.column("shingles")

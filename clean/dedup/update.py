@@ -19,7 +19,13 @@ import pyarrow.compute as pc
 
 from clean.compiled.warm import warm
 from clean.dedup import bands, preflight
-from clean.dedup.batches import ContentReader, Following, Workspace, batches, positions
+from clean.dedup.batches import (
+    CONTENTS_SHARE,
+    Following,
+    batches,
+    positions,
+)
+from clean.dedup.extract import Extractor, Workspace
 from clean.dedup.grouping import find_candidates
 from clean.dedup.index import (
     CANDIDATES_SCHEMA,
@@ -31,9 +37,9 @@ from clean.dedup.index import (
     star_edges_path,
     store_of,
 )
-from clean.dedup.near import compare
+from clean.dedup.near import Contents, compare
 from clean.dedup.ranking import by_shard
-from clean.dedup.scratch import Scratch, open_scratch, quoted, reading
+from clean.dedup.scratch import Scratch, open_scratch, quoted, reading, remove_scratch
 from clean.dedup.shingling import ShingleWork, fill_store
 from clean.recipe import DedupRecipe
 from clean.selection import Selection
@@ -67,6 +73,11 @@ class NearJob:
     threads: int
 
 
+def scratch_folder(sidecars: Path) -> Path:
+    """Where the update's database is while it runs."""
+    return sidecars / f"{STAGE}.scratch"
+
+
 def update_near_index(job: NearJob, report: Report = silent) -> int:
     """Bring the index up to date; how many shards were keyed anew, or all if others went.
 
@@ -75,6 +86,8 @@ def update_near_index(job: NearJob, report: Report = silent) -> int:
     can't be written or finds no room.
     """
     shards, sidecars, recipe = job.shards, job.sidecars, job.recipe
+    folder = scratch_folder(sidecars)
+    remove_scratch(folder)
     if near_index_is_current(shards, sidecars, recipe):
         return 0
     remove_leftovers(sidecars / bands.STAGE)
@@ -82,10 +95,10 @@ def update_near_index(job: NearJob, report: Report = silent) -> int:
     rows = sum(shard.rows for shard in shards)
     preflight.check_room(sidecars, preflight.grouping_bytes(rows, bands.banding(recipe)[0]), report)
     keyed = bands.update_bands(shards, sidecars, recipe, report)
-    folder = sidecars / f"{STAGE}.scratch"
+    database_bytes = job.memory_bytes - job.memory_bytes // CONTENTS_SHARE
     with (
         named_errors(folder),
-        open_scratch(folder, max_memory_bytes=job.memory_bytes, threads=job.threads) as scratch,
+        open_scratch(folder, max_memory_bytes=database_bytes, threads=job.threads) as scratch,
     ):
         warm(report)
         _Update(job, scratch, report).run()
@@ -98,7 +111,10 @@ class _Update:
     def __init__(self, job: NearJob, scratch: Scratch, report: Report) -> None:
         self._job, self._scratch, self._report = job, scratch, report
         self._store = store_of(job.sidecars, job.recipe)
-        self._notes: dict[str, Any] = {"made_from": made_from(job.shards, job.sidecars, job.recipe)}
+        self._notes: dict[str, Any] = {
+            "made_from": made_from(job.shards, job.sidecars, job.recipe),
+            "shingles": self._store.told,
+        }
 
     def run(self) -> None:
         job = self._job
@@ -204,17 +220,19 @@ class _Update:
             "FROM (SELECT hub AS candidate FROM open_stars UNION SELECT member FROM open_stars) "
             "JOIN candidates USING (candidate) JOIN stored USING (content)"
         )
-        share = self._job.memory_bytes // 4
+        share = self._job.memory_bytes // CONTENTS_SHARE
         workspace = Workspace(scratch.folder / "mapped", share)
-        reader = ContentReader(self._store, self._store.parts(), workspace)
+        extractor = Extractor(scratch, self._store, self._store.parts(), workspace)
+        extract = extractor.extract(ends, shingles=True)
         stars = Following(scratch, "SELECT component, hub, member FROM open_stars")
         total = int(scratch.table("SELECT count(*) AS n FROM open_stars").column(0)[0].as_py())
         done = 0
         each = 4 * self._store.permutations
         for table in batches(scratch, ends, max_bytes=share, bytes_each=each):
             found = stars.up_to(table.column("component")[-1].as_py())
+            contents = extract.read(table)
             if found is not None:
-                scratch.append("compared", _compared(reader, table, found))
+                scratch.append("compared", _compared(contents, table, found))
                 done += found.num_rows
             self._report(Progress("near: verify edges", done, total, "edges"))
 
@@ -260,12 +278,12 @@ class _Update:
             writer.notes.update(self._notes)
 
 
-def _compared(reader: ContentReader, table: pa.Table, stars: pa.Table) -> pa.Table:
+def _compared(contents: Contents, table: pa.Table, stars: pa.Table) -> pa.Table:
     """The similarities of the stars among the contents of a batch."""
     ids = table.column("id").to_numpy()
     hubs, members = (stars.column(name).to_numpy() for name in ("hub", "member"))
     ones, others = positions(ids, hubs), positions(ids, members)
     there = (ones >= 0) & (others >= 0)  # else one of them was lost
-    estimates, jaccards = compare(reader.read(table, shingles=True), ones[there], others[there])
+    estimates, jaccards = compare(contents, ones[there], others[there])
     columns = [hubs[there], members[there], estimates, jaccards]
     return pa.table([pa.array(column) for column in columns], schema=_COMPARED)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clean.dedup.batches import SCHEMA, Following, Workspace, batches, positions
+from clean.dedup.batches import SCHEMA, Following, batches, positions
+from clean.dedup.extract import Workspace
 
 
 class Rows:
@@ -22,7 +23,7 @@ def table_of(sizes: list[list[int]]) -> pa.Table:
     components = np.repeat(np.arange(len(sizes)), [len(members) for members in sizes])
     count = len(components)
     shingles = [size for members in sizes for size in members]
-    columns = [components, np.arange(count), shingles, np.zeros(count), np.arange(count)]
+    columns = [components, np.arange(count), shingles]
     arrays = [
         pa.array(column).cast(kind) for column, kind in zip(columns, SCHEMA.types, strict=True)
     ]

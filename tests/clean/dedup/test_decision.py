@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clean.dedup import election, stage
-from clean.dedup.batches import Workspace
+from clean.dedup.extract import Extractor, Workspace
 from clean.dedup.stage import duplicate_stamps, duplicates_are_current, edges_path
 from clean.recipe import DedupRecipe
 from clean.signals.fingerprint import jaccard, shingle_hashes
@@ -130,6 +130,28 @@ def test_shards_in_another_order_are_the_same_question(families):
     assert families.files("dedup", "edges") == before
 
 
+def test_a_decision_fetches_no_shingles_for_pairs_that_were_compared(families, monkeypatch):
+    extracted: list[bool] = []
+    extract = Extractor.extract
+
+    def counted(self, sql, *, shingles):
+        rows = self.scratch.table(f"SELECT count(*) AS n FROM ({sql})")["n"][0].as_py()
+        extracted.append(bool(shingles and rows))
+        return extract(self, sql, shingles=shingles)
+
+    monkeypatch.setattr(Extractor, "extract", counted)
+    outcomes = families.run()
+    assert any(extracted), "a family of three has a pair that is no star edge"
+    before = families.files("dedup", "edges")
+    shutil.rmtree(families.sidecars / "dedup")
+    extracted.clear()
+    families.decide()
+    assert extracted
+    assert not any(extracted)
+    assert families.files("dedup", "edges") == before
+    assert families.outcomes() == outcomes
+
+
 def test_what_if_leaves_the_run_as_it_was(families, tmp_path):
     outcomes = families.run()
     before = families.files("dedup", "edges", "near", "bands")
@@ -149,7 +171,7 @@ def test_little_memory_changes_nothing(families, tmp_path, monkeypatch, exact):
     families.run()
     monkeypatch.setattr(stage, "Workspace", lambda folder, _: Workspace(folder, 0))
     monkeypatch.setattr(election, "_usable", lambda *_: False)
-    monkeypatch.setattr(stage, "_CONTENTS_SHARE", 1 << 60)
+    monkeypatch.setattr(stage, "CONTENTS_SHARE", 1 << 60)
     elsewhere = tmp_path / "elsewhere"
     families.judge(elsewhere)
     families.decide(elsewhere)

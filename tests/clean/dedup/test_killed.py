@@ -68,7 +68,7 @@ def prepared(folder, write_raw, family, monkeypatch):
 
 
 def copy_of(folder, name: str):
-    copy = dataclasses.replace(folder, root=folder.root.with_name(name))
+    copy = dataclasses.replace(folder, root=folder.root.with_name(f"{folder.root.name}-{name}"))
     shutil.copytree(folder.root, copy.root)
     return copy
 
