@@ -1,4 +1,4 @@
-r"""Runs of encoded data, as StarCoder2 finds them (arXiv:2402.19173, section 2.5).
+r"""Runs of encoded data, as StarCoder2 finds them (arXiv:2402.19173, section 2.1).
 
 Three regular expressions there, matched here by hand: `[a-zA-Z0-9+/\n=]{64,}` (base64),
 `(?:\b(?:0x|\\x)?[0-9a-fA-F]{2}(?:,|\b\s*)){8,}` (hexadecimal) and `(?:\\u[0-9a-fA-F]{4}){8,}`

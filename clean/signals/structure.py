@@ -2,7 +2,7 @@
 
 The numbers come from the bytes, their marks and the logical lines, so that damaged files and
 Python 2 have them too. Sources: CodeParrot (the preprocessing script that its model card
-names), StarCoder (arXiv:2305.06161, section 3), StarCoder2 (arXiv:2402.19173, section 2.5),
+names), StarCoder (arXiv:2305.06161, section 3), StarCoder2 (arXiv:2402.19173, section 2.1),
 OpenCoder's RefineCode (arXiv:2411.04905, appendix), PyCodeGPT. They say little of how they count;
 the readings at the columns are ours.
 """
