@@ -31,6 +31,7 @@ INDENT = 1 << 5  # tabs beside spaces, form feeds, a backslash: inconsistent, pe
 CHARACTER = 1 << 6  # outside of ASCII: identifiers depend on the version's Unicode tables
 DEEP = 1 << 7
 LONG = 1 << 8
+YIELD = 1 << 12  # before what can't begin an expression: ruff lets `yield in x` through
 # Doubtful only where the grammar that is meant is older.
 EXCEPT_STAR = 1 << 9  # PEP 654, 3.11
 MATCH = 1 << 10  # PEP 634, 3.10
@@ -47,7 +48,14 @@ _TYPE, _EXCEPT, _ELIF, _FOR = (keyword(word) for word in (b"type", b"except", b"
 _MATCH, _WITH, _ASYNC = (keyword(word) for word in (b"match", b"with", b"async"))
 _DEF, _CLASS = keyword(b"def"), keyword(b"class")
 
-_BLANK, _WORD, _OPEN, _CLOSE, _COMMA, _COLON, _STAR, _OTHER, _ODD = range(9)
+_YIELD = keyword(b"yield")
+_OPERATORS = tuple(map(keyword, (b"in", b"is", b"and", b"or", b"if", b"else", b"for", b"as")))
+# What may stand behind a `yield` beside words: the start of an expression, or the end.
+_STARTS = np.zeros(256, np.bool_)
+_STARTS[list(b"([{-+~*.0123456789)]}:;")] = True
+
+_BLANK, _WORD, _OPEN, _CLOSE, _COMMA, _OTHER, _COLON, _STAR, _ODD = range(9)
+_WATCHED = _COLON  # and all above
 _KINDS = np.full(256, _OTHER, np.uint8)
 _KINDS[:32] = _ODD
 _KINDS[127:] = _ODD
@@ -167,6 +175,8 @@ def _token_doubts(data, marks, start, stop, chain):  # type: ignore[no-untyped-d
             word += 1
         elif kind != _BLANK:
             chain[depth] = 0 if kind == _COMMA else chain[depth] + 1
+        if kind >= _WATCHED or word == 5:
+            doubts |= _place_doubts(data, marks, i, stop, kind, opened)
         if kind == _OPEN:
             depth += 1
             if depth > _MAX_DEPTH:
@@ -174,12 +184,7 @@ def _token_doubts(data, marks, start, stop, chain):  # type: ignore[no-untyped-d
             chain[depth] = 0
         elif kind == _CLOSE:
             depth = max(0, depth - 1)
-        elif kind == _STAR and opened:
-            doubts |= _star_doubts(data, marks, i, stop)
-        elif kind == _COLON and depth == 0:
-            doubts |= _type_doubts(data, i + 1, stop)
-        doubts |= CHARACTER * (kind == _ODD) | LONG * (chain[depth] > _MAX_CHAIN)
-        doubts |= LONG * (word > _MAX_WORD)
+        doubts |= LONG * (chain[depth] > _MAX_CHAIN or word > _MAX_WORD)
         if kind != _WORD:
             word = 0
         opened = kind == _OPEN or (opened and kind in (_BLANK, _STAR) and marks[i] != STRING)
@@ -187,8 +192,50 @@ def _token_doubts(data, marks, start, stop, chain):  # type: ignore[no-untyped-d
 
 
 @helper
-def _star_doubts(data, marks, i, stop):  # type: ignore[no-untyped-def]
-    """Whether a `for` follows the star within its brackets."""
+def _place_doubts(data, marks, i, stop, kind, opened):  # type: ignore[no-untyped-def]
+    """By the character at i, or the word of five letters that may end there."""
+    if kind == _ODD:
+        return CHARACTER
+    if kind == _COLON:
+        return _type_doubts(data, i + 1, stop)
+    if kind == _STAR:
+        return STAR * (opened and _for_follows(data, marks, i, stop))
+    if data[i] == 100 and packed(data, i - 4, i + 1) == _YIELD:
+        return YIELD * _is_odd_yield(data, marks, i + 1, stop)
+    return 0
+
+
+@helper
+def _is_odd_yield(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    """Whether an operator stands behind the `yield` that ends at i or a comma of its own.
+
+    Or a `for`, as in a comprehension.
+    """
+    if _operator_follows(data, marks, i, stop) or _for_follows(data, marks, i, stop):
+        return True
+    depth = 0
+    while i < stop and depth >= 0:
+        kind = _KINDS[data[i]] if marks[i] == CODE else _BLANK
+        depth += int(kind == _OPEN) - int(kind == _CLOSE)
+        if depth == 0 and kind == _COMMA and _operator_follows(data, marks, i + 1, stop):
+            return True
+        i += 1
+    return False
+
+
+@helper
+def _operator_follows(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    """Whether an operator follows that no expression starts with, or a word that is one."""
+    while i < stop and (marks[i] > STRING or _KINDS[data[i]] == _BLANK or data[i] == BACKSLASH):
+        i += 1
+    if i >= stop or marks[i] != CODE or _STARTS[data[i]]:
+        return False
+    return not WORD_BYTES[data[i]] or first_word(data, marks, i, stop) in _OPERATORS
+
+
+@helper
+def _for_follows(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    """Whether there is a `for` after i within the same brackets."""
     depth = 0
     while i < stop and depth >= 0:
         if marks[i] == CODE:
@@ -196,9 +243,9 @@ def _star_doubts(data, marks, i, stop):  # type: ignore[no-untyped-def]
             depth += int(kind == _OPEN) - int(kind == _CLOSE)
             starts = depth == 0 and kind == _WORD and not WORD_BYTES[data[i - 1]]
             if starts and first_word(data, marks, i, stop) == _FOR:
-                return STAR
+                return True
         i += 1
-    return 0
+    return False
 
 
 @helper

@@ -64,6 +64,10 @@ TRAPS = [
     "match[x] = 1", "match -x:\n  case -1: pass", "def f(a, /, b): pass", "(x := 1)",
     "@a[b].c\ndef f(): pass", "@a\n@(yield)\ndef f(): pass", "for x in *a, b: pass",
     "return *a, b", "x = yield", "print >>f, x", "print 'x'", "exec 'x'", "`a`", "a <> b",
+    "yield in x", "yield ,", "yield@x", "(yield or x)", "yield = 1", "yield *a, b", "x = (yield)",
+    "yield.5", "yield .a", "yield for x", "yield not x", "yield lambda: 1", "yield from", "yield +",
+    "(yield for k in m)", "(yield a\n for k in m)", "(yield from f(x) for k in m)", "(yield a[b])",
+    "yield y, in m", "yield y, \\\n in m", "(yield y, # c\n in m)", "yield f(a, b), c",
     "raise A, b", "0777", "10L", "ur'a'", "x = 1if 2else 3", "0xfor x", "1_000", "1__0",
     "", "\n", "#", "\\", "x = 1 \\", "x \\\n", "\\\n", "'a\\", "'''", "f'", "f'{", "f'{'", "b'é'",
     "x\0", "#\0", "x = 1\r\ny", "x\ry", "a\x1ab", "x = $", "x?", "!ls", "%magic", "\x0c", " x",
@@ -105,6 +109,7 @@ def test_plain_code_is_not_doubted(document: Make, text: str) -> None:
 
 # Put into real code at random places; together they touch most of the grammar.
 PIECES = [
+    "yield", "await", "return", "is", "and", "or", "for", "as", "from", "import", "raise", "with",
     *"()[]{}:,=\\\n *@;!$?`'\"#\t\x0c\u00e9\u20ac", "**", "f'", "if ", "else", "print x", ":=",
     "async ", "lambda ", "->", "in ", "not ", "yield ", "await ", "is ", "del f()\n", "x = *a\n",
     "None = 1\n", "f(**k, *a)\n", "b'\u00e9'", "'\\x1'", "global x", "type X = int\n", "...",
