@@ -25,6 +25,8 @@ from corpus.sidecars import read_sidecar, sidecar_path
 
 _NAMES = ("repo", "commit", "path", "blob_id")
 _FORMATS = (".jsonl", ".parquet")
+_DATABASE_SHARE = 0.6
+_BATCH_ROWS = 16_384
 _TEXT, _NUMBER = pa.string(), pa.int64()
 _SIDE = [
     ("rule", _TEXT),  # the first that fails the document; null: it passed all
@@ -79,9 +81,13 @@ class FlipList:
 
     def write(self, out: Path, *, memory_bytes: int, threads: int) -> None:
         """Write the list, complete or not at all. Raises DiskFullError or FileError."""
-        scratch = self._folder / "names"
+        # What the comparison used is not given back at once, and batches of text are large.
+        pa.default_memory_pool().release_unused()
+        share = int(_DATABASE_SHARE * memory_bytes)
         with (
-            open_scratch(scratch, max_memory_bytes=memory_bytes, threads=threads) as database,
+            open_scratch(
+                self._folder / "names", max_memory_bytes=share, threads=threads
+            ) as database,
             _writer(out) as write,
         ):
             raw = [str(shard.path) for shard in self._shards]
@@ -91,7 +97,7 @@ class FlipList:
                 f"FROM read_parquet({_listed(raw)}, filename = true, file_row_number = true)"
             )
             parts = [str(self._folder / shard.name) for shard in self._shards]
-            for batch in database.batches(_SQL.format(flips=_listed(parts))):
+            for batch in database.batches(_SQL.format(flips=_listed(parts)), _BATCH_ROWS):
                 write(pa.Table.from_batches([batch]).cast(SCHEMA))
 
 

@@ -78,7 +78,10 @@ def _explanation_text(explanation: Explanation) -> str:
     if explanation.measured:
         width = max(map(len, explanation.measured))
         lines.append("  measured:")
-        lines += [f"    {name:<{width}} {value}" for name, value in explanation.measured.items()]
+        lines += [
+            f"    {name:<{width}} {'-' if value is None else value}"
+            for name, value in explanation.measured.items()
+        ]
     return "\n".join(lines)
 
 
