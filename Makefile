@@ -58,9 +58,16 @@ test-all: .venv/installed-dev ## the same, with the slow tests: kills at many po
 docs: .venv/installed ## write docs/cli.md and docs/recipes.md from the code
 	$(BIN)/python -m pycodegpt.reference
 
+.PHONY: bench
+bench: bench-clean ## every speed claim measured again, beside its peers
+
+.PHONY: bench-clean
+bench-clean: .venv/installed .venv-bench/installed ## the claims about cleaning; ARGS="--only near" for one
+	$(BIN)/python -m benchmarks.clean $(ARGS)
+
 .PHONY: pristine
-pristine: ## delete the environment and every run
-	rm -rf .venv runs
+pristine: ## delete the environments, every run and what the benchmarks keep
+	rm -rf .venv .venv-bench runs benchmarks/data
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: no Python >= 3.11 found; name one with PYTHON=..." >&2; exit 1; }
@@ -74,4 +81,10 @@ pristine: ## delete the environment and every run
 .venv/installed-dev: .venv/installed
 	@echo "Installing what tests need into .venv (once)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv-bench/installed: benchmarks/requirements.txt .venv/bin/python
+	@echo "Installing the benchmarks' peers into .venv-bench (once)"
+	@test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
