@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -147,7 +148,9 @@ def read_rows(
             wanted.append(index)
         offset += rows
     with _shard_errors(shard.path), pq.ParquetFile(shard.path) as file:
-        table = file.read_row_groups(wanted, columns=list(columns) if columns else None)
+        table = file.read_row_groups(
+            wanted, columns=list(columns) if columns else None, use_threads=_may_use_threads()
+        )
     return table.slice(start - first, max(0, stop - start))
 
 
@@ -155,7 +158,14 @@ def iter_row_groups(shard: Shard, columns: Sequence[str] | None = None) -> Itera
     """A shard's row groups in order, one in memory at a time. Raises ShardError."""
     with _shard_errors(shard.path), pq.ParquetFile(shard.path) as file:
         for index in range(len(shard.row_groups)):
-            yield file.read_row_group(index, columns=list(columns) if columns else None)
+            yield file.read_row_group(
+                index, columns=list(columns) if columns else None, use_threads=_may_use_threads()
+            )
+
+
+def _may_use_threads() -> bool:
+    """A worker has a core and a memory limit of its own, which the stacks of threads count for."""
+    return multiprocessing.parent_process() is None
 
 
 @contextmanager
@@ -164,6 +174,8 @@ def _shard_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ShardError(path, "no such shard") from error
+    except pa.ArrowMemoryError:
+        raise  # that is not the shard's fault
     except pa.ArrowException as error:
         raise ShardError(path, f"truncated or damaged: {error}") from error
     except (FileError, PermissionError):

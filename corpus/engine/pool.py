@@ -13,10 +13,12 @@ import os
 import resource
 import signal
 import struct
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -30,6 +32,7 @@ from corpus.files import named_errors
 R = TypeVar("R")
 _SLOT = struct.Struct("<q")
 _NO_ROW = -1
+_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 _MAX_STARTUP_FAILURES = 3
 
 
@@ -58,7 +61,7 @@ class LocalPool:
 
     def run(self, work: Work[R], units: Iterable[Unit]) -> Iterator[Done[R] | Lost]:
         """Yield outcomes as they come. Raises WorkerError if workers die before any row."""
-        with _pool_folder(self.scratch) as folder:
+        with _pool_folder(self.scratch) as folder, _plain_allocator():
             yield from _Run(work, units, self.workers, self.limits, Path(folder)).outcomes()
 
 
@@ -67,6 +70,23 @@ def _pool_folder(scratch: Path | None) -> tempfile.TemporaryDirectory[str]:
         with named_errors(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(prefix="pycodegpt-pool-", dir=scratch)
+
+
+@contextmanager
+def _plain_allocator() -> Iterator[None]:
+    """Let workers, which inherit it, use the C library's allocator for Arrow.
+
+    Arrow's own reserves a gigabyte at once, all of which counts for a worker's limit.
+    """
+    before = os.environ.get(_ALLOCATOR)
+    os.environ[_ALLOCATOR] = "system"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_ALLOCATOR]
+        else:
+            os.environ[_ALLOCATOR] = before
 
 
 class _Run(Generic[R]):
@@ -84,8 +104,8 @@ class _Run(Generic[R]):
         self._startup_failures = 0
         self._pool = pebble.ProcessPool(
             max_workers=workers,
-            initializer=_limit_memory,
-            initargs=(limits.worker_bytes,),
+            initializer=_prepare_worker,
+            initargs=(limits.worker_bytes, str(folder / "errors")),
             context=multiprocessing.get_context("spawn"),
         )
 
@@ -213,9 +233,14 @@ def _run_unit(work: Work[R], unit: Unit, rows_path: str, slot: int, row_cpu_s: f
         rows.close()
 
 
-def _limit_memory(max_bytes: int) -> None:
-    """Cap the worker's writable memory, and leave Ctrl-C to the parent."""
+def _prepare_worker(max_bytes: int, errors: str) -> None:
+    """Cap the worker's writable memory, and keep the terminal and Ctrl-C for the parent.
+
+    What a library prints before it aborts goes into the file `errors`: the parent tells the reason.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Path(errors).open("ab") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         max_bytes = min(max_bytes, hard)
