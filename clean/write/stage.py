@@ -216,12 +216,17 @@ def _write_shards(job: WriteJob, folder: Path, plan: Plan, report: Report) -> No
     files = plan.files()
     for bucket, name in enumerate(files):
         if not (folder / name).exists():
-            table = read_bucket(parts, bucket)
-            with write_shard(folder / name, CLEANED) as writer:
-                for start in range(0, table.num_rows, _WRITE_ROWS):
-                    writer.write(table.slice(start, _WRITE_ROWS))
-                writer.notes["text_bytes"] = _text_bytes(table)
+            _write_shard(folder / name, parts, bucket)
         report(Progress("write: shuffle", bucket + 1, len(files), "shards"))
+
+
+def _write_shard(path: Path, parts: Sequence[Path], bucket: int) -> None:
+    """One bucket is in memory, and gone before the next one comes."""
+    table = read_bucket(parts, bucket)
+    with write_shard(path, CLEANED) as writer:
+        for start in range(0, table.num_rows, _WRITE_ROWS):
+            writer.write(table.slice(start, _WRITE_ROWS))
+        writer.notes["text_bytes"] = _text_bytes(table)
 
 
 def _text_bytes(table: pa.Table) -> int:
