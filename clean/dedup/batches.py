@@ -12,6 +12,7 @@ from clean.dedup.scratch import Scratch
 
 # Of a stage's memory, one part is for the contents that are compared, the others the database's.
 CONTENTS_SHARE = 4
+_BYTES_A_SHINGLE = 8 + 6  # as it is compared, and packed
 SCHEMA = pa.schema(
     [
         pa.field("component", pa.int64()),
@@ -43,7 +44,9 @@ def batches(scratch: Scratch, sql: str, *, max_bytes: int, bytes_each: int) -> I
 
 def _cut(table: pa.Table, max_bytes: int, bytes_each: int) -> list[pa.Table]:
     components = table.column("component").to_numpy()
-    sizes = np.cumsum(8 * table.column("shingles").to_numpy().astype(np.int64) + bytes_each)
+    sizes = np.cumsum(
+        _BYTES_A_SHINGLE * table.column("shingles").to_numpy().astype(np.int64) + bytes_each
+    )
     ends = np.append(np.flatnonzero(np.diff(components)) + 1, len(components))
     weights = sizes[ends - 1]
     found = []

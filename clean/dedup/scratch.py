@@ -52,13 +52,24 @@ class Scratch:
 
     def batches(self, sql: str, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """A query's result, a batch in memory at a time."""
-        reader = self._connection.cursor().sql(sql).to_arrow_reader(rows)
-        assert reader is not None, "the statement has no result"
-        yield from reader
+        with self._cursor() as cursor:
+            reader = cursor.sql(sql).to_arrow_reader(rows)
+            assert reader is not None, "the statement has no result"
+            yield from reader
 
     def table(self, sql: str) -> pa.Table:
         """A query's whole result."""
-        return self._connection.cursor().sql(sql).to_arrow_table()
+        with self._cursor() as cursor:
+            return cursor.sql(sql).to_arrow_table()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        # Closed by hand: one that is left to the garbage collector keeps the database's memory.
+        cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
 
     def add(self, name: str, table: pa.Table) -> None:
         """Make a table of the database from one in memory."""

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from clean.compiled import fingerprints
 from clean.compiled.warm import warm
 from clean.dedup.store import ShingleStore, entries, pack
 from clean.selection import Selection
 from clean.signals.decode import decode
-from clean.signals.document import utf8
-from clean.signals.fingerprint import content_digest, shingle_hashes, signature
+from clean.signals.fingerprint import sketch
 from corpus.engine import Done, Engine, Guard, Lost, Unit
 from corpus.events import Notice, Progress, Report
 from corpus.shards import Shard, read_rows
@@ -45,20 +43,10 @@ class ShingleWork:
     def _entry(self, content: bytes) -> tuple[bytes, bytes, bytes]:
         text = decode(content, guess=self.guess_encoding).text
         assert text is not None, "a file that is no text has a signature"
-        # All copies of a content must give the same entry, whatever blanks their lines end with.
-        text = normalised(text)
-        shingles = shingle_hashes(text, self.shingle_tokens)
-        sketch = signature(shingles, self.permutations)
-        assert sketch is not None, "a file without a token has a signature"
-        return content_digest(text), sketch.astype("<u4", copy=False).tobytes(), pack(shingles)
-
-
-def normalised(text: str) -> str:
-    """The text that the content digest speaks of."""
-    data = utf8(text)
-    out = np.empty(len(data), np.uint8)
-    size = fingerprints.normalise(data, out)
-    return out[:size].tobytes().decode("utf-8", "surrogatepass")
+        # A function of the content digest's own text: it never matters which copy is read.
+        digest, shingles, values = sketch(text, self.shingle_tokens, self.permutations)
+        assert values is not None, "a file without a token has a signature"
+        return digest, values.astype("<u4", copy=False).tobytes(), pack(shingles)
 
 
 def fill_store(

@@ -76,9 +76,28 @@ def content_digest(text: str) -> bytes:
 
 
 def _digest(data: Bytes) -> bytes:
-    normalised = np.empty(len(data), np.uint8)
-    size = fingerprints.normalise(data, normalised)
-    return hashlib.blake2b(normalised[:size].data, digest_size=16).digest()
+    return _hashed(_normalised(data))
+
+
+def _normalised(data: Bytes) -> Bytes:
+    out = np.empty(len(data), np.uint8)
+    return out[: fingerprints.normalise(data, out)]
+
+
+def _hashed(normalised: Bytes) -> bytes:
+    return hashlib.blake2b(normalised.data, digest_size=16).digest()
+
+
+def sketch(
+    text: str, shingle_tokens: int, permutations: int
+) -> tuple[bytes, Hashes, Signature | None]:
+    """Content digest, sorted shingles and signature of the normalised text.
+
+    All copies of a content have the same, whatever blanks their lines end with.
+    """
+    data = _normalised(utf8(text))
+    shingles = _shingle_set(data, marks_of(data), shingle_tokens)
+    return _hashed(data), np.sort(shingles), signature(shingles, permutations)
 
 
 def shingle_hashes(text: str, shingle_tokens: int = 5) -> Hashes:

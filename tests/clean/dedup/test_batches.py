@@ -44,7 +44,7 @@ def test_batches_are_whole_components_within_the_budget(sizes, piece, max_bytes)
         components = batch["component"].to_pylist()
         for component in set(components):
             assert components.count(component) == len(sizes[component])
-        weight = 8 * sum(batch["shingles"].to_pylist()) + 4 * batch.num_rows
+        weight = 14 * sum(batch["shingles"].to_pylist()) + 4 * batch.num_rows
         assert weight <= max_bytes or len(set(components)) == 1
 
 

@@ -296,3 +296,16 @@ def test_no_document_at_all(folder, write_raw):
     assert folder.run() == {}
     assert pq.read_table(candidates_path(folder.sidecars)).num_rows == 0
     assert folder.index() == 0
+
+
+def test_an_entry_is_the_same_whichever_copy_was_read(folder, write_raw, family, tmp_path):
+    first, second, *_ = family(1)[::2]
+    spaced = first["content"].replace("\n", "   \r\n") + "\n\n"
+    found = []
+    for name, content in (("plain", first["content"]), ("spaced", spaced)):
+        one = dataclasses.replace(folder, root=tmp_path / name)
+        write_raw(one.root / "raw", [second, first | {"content": content}])
+        one.fingerprint()
+        one.index()
+        found.append(one.files("near/shingles"))
+    assert found[0] == found[1]
