@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clean.ask.funnel import KEPT, outcomes
+from clean.ask.funnel import KEPT, NOT_PYTHON, outcomes
 from clean.dedup.stage import STAGE as DEDUP
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
@@ -35,7 +35,7 @@ class Tally:
 class FlipCounts:
     """How two decisions differ, in numbers."""
 
-    files: int = 0  # all documents
+    files: int = 0  # all Python files
     before: Tally = field(default_factory=Tally)
     after: Tally = field(default_factory=Tally)
     kinds: Counter[Kind] = field(default_factory=Counter)  # flipped files
@@ -53,7 +53,7 @@ class FlipCounts:
 
     def add(self, flips: ShardFlips) -> None:
         """Take a shard's flips in."""
-        self.files += flips.shard.rows
+        self.files += flips.files
         self.other_survivor += flips.other_survivor
         for tally, kept in ((self.before, flips.kept_before), (self.after, flips.kept_after)):
             tally.files += kept.files
@@ -72,6 +72,7 @@ class ShardFlips:
     """A shard's documents whose outcome changed: row, size, before, after."""
 
     shard: Shard
+    files: int  # Python files, flipped or not
     table: pa.Table
     kept_before: Tally
     kept_after: Tally
@@ -86,7 +87,9 @@ def flips(shards: Sequence[Shard], before: Path, after: Path) -> Iterator[ShardF
 
 def _shard_flips(shard: Shard, before: Path, after: Path) -> ShardFlips:
     sizes = read_rows(shard, columns=["size"]).column(0)
-    told = [_outcome(shard, folder) for folder in (before, after)]
+    found = [outcomes(shard, folder) for folder in (before, after)]
+    told = [table.column("reason").fill_null(KEPT) for table in found]
+    beside = pc.sum(pc.equal(found[0].column("rule"), NOT_PYTHON)).as_py() or 0
     changed = np.flatnonzero(pc.not_equal(*told).to_numpy())
     rows = pa.array(changed)
     table = pa.table(
@@ -99,15 +102,12 @@ def _shard_flips(shard: Shard, before: Path, after: Path) -> ShardFlips:
     )
     return ShardFlips(
         shard=shard,
+        files=shard.rows - beside,
         table=table,
         kept_before=_kept(told[0], sizes),
         kept_after=_kept(told[1], sizes),
         other_survivor=_other_survivor(shard, before, after),
     )
-
-
-def _outcome(shard: Shard, decisions: Path) -> pa.ChunkedArray:
-    return outcomes(shard, decisions).column("reason").fill_null(KEPT)
 
 
 def _kept(outcome: pa.ChunkedArray, sizes: pa.ChunkedArray) -> Tally:

@@ -17,6 +17,7 @@ from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
 
 KEPT = "kept"
+NOT_PYTHON = "python"  # the rule that drops what is no Python file
 LOSSES = ("crash", "timeout", "memory", "error")  # reasons of rows that an engine gave up
 DEDUP_STEPS = ("exact_duplicate", "near_duplicate")
 # PyCodeGPT's own funnel (Zan et al., 2022): raw .py files below 1 MB, and the cleaned corpus.
@@ -71,7 +72,10 @@ def outcomes(shard: Shard, sidecars: Path) -> pa.Table:
 
 
 def tally(shards: Sequence[Shard], sidecars: Path) -> Tally:
-    """Count every document of every shard once. Raises SidecarError or ShardError."""
+    """Count every Python file of every shard once. Raises SidecarError or ShardError.
+
+    The licence files that a harvest keeps beside them are evidence, not documents.
+    """
     files: Counter[tuple[str, str]] = Counter()
     sizes: Counter[tuple[str, str]] = Counter()
     for shard in shards:
@@ -79,6 +83,8 @@ def tally(shards: Sequence[Shard], sidecars: Path) -> Tally:
         table = table.append_column("size", read_rows(shard, columns=["size"]).column(0))
         groups = table.group_by(["rule", "reason"]).aggregate([("size", "count"), ("size", "sum")])
         for group in groups.to_pylist():
+            if group["rule"] == NOT_PYTHON:
+                continue
             key = (group["rule"] or KEPT, group["reason"] or KEPT)
             files[key] += group["size_count"]
             sizes[key] += group["size_sum"]
@@ -89,9 +95,8 @@ def funnel(counted: Tally, rules: Sequence[Rule]) -> list[FunnelStep]:
     """The steps from the raw files to the kept ones, in the order in which rules are applied."""
     files, size = counted.files.total(), counted.bytes.total()
     steps = [FunnelStep("raw", "", files, size)]
-    limits = {rule.name: rule.limit() for rule in rules} | dict.fromkeys(
-        DEDUP_STEPS, "one of each stays"
-    )
+    limits = {rule.name: rule.limit() for rule in rules if rule.name != NOT_PYTHON}
+    limits |= dict.fromkeys(DEDUP_STEPS, "one of each stays")
     for name, limit in limits.items():
         reasons = {reason: n for (rule, reason), n in counted.files.items() if rule == name}
         dropped_files = sum(reasons.values())
