@@ -100,7 +100,7 @@ def _summary_text(summary: CleanSummary, session: Session) -> str:
     total = sum(summary.counts.values())
     kept = summary.counts.get("kept", 0)
     lines = [_made_text(summary), ""]
-    lines.append(f"kept {kept} of {number(total, 'file')} ({share(kept, total)})")
+    lines.append(f"kept {kept:,} of {number(total, 'file')} ({share(kept, total)})")
     lines += [
         f"  {reason:<22} {count:>9}  {share(count, total):>6}"
         for reason, count in summary.counts.items()

@@ -65,7 +65,7 @@ def _decided_json(decided: Redecided) -> dict[str, Any]:
 
 def _decided_text(decided: Redecided) -> str:
     total, kept = sum(decided.counts.values()), decided.counts.get("kept", 0)
-    lines = [f"kept {kept} of {number(total, 'file')} ({share(kept, total)})"]
+    lines = [f"kept {kept:,} of {number(total, 'file')} ({share(kept, total)})"]
     lines += [
         f"  {reason:<22} {count:>9}  {share(count, total):>6}"
         for reason, count in decided.counts.items()
