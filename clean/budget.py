@@ -18,6 +18,7 @@ OWN_BYTES = 384 << 20
 LEAST_WORKER_BYTES = 384 << 20  # below it, hardly a file can be parsed
 LEAST_DATABASE_BYTES = 128 << 20
 _DATABASE_SHARE = 0.8  # a database goes a little beyond what it is told
+_SHUFFLED = 4  # times its bytes: a shard's parts, their order, the sorted copy, a row group
 _MACHINE_SHARE = 0.75  # of its memory, where the recipe states no budget
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -34,21 +35,30 @@ class Shares:
 
 
 def share_memory(
-    max_bytes: int, *, workers: int, worker_bytes: int, measures: bool = True
+    max_bytes: int,
+    *,
+    workers: int,
+    worker_bytes: int,
+    shard_bytes: int = 0,
+    measures: bool = True,
 ) -> Shares:
     """Cut `max_bytes` up: as many workers as fit with `worker_bytes` each, one at least.
 
     Fewer workers rather than smaller ones, because what a worker may use decides which files
     are given up, and a budget should not. Only a budget too small for one full worker makes it
-    smaller. Without `measures` no worker will run. Raises UsageError with the least that works.
+    smaller. A cleaned shard of `shard_bytes` is shuffled in memory. Without `measures` no worker
+    will run and nothing be written. Raises UsageError with the least that works.
     """
     left = max_bytes - OWN_BYTES
     database_bytes = int(_DATABASE_SHARE * left)
-    least = max(LEAST_DATABASE_BYTES, min(worker_bytes, LEAST_WORKER_BYTES) if measures else 0)
+    least = LEAST_DATABASE_BYTES
+    if measures:
+        least = max(min(worker_bytes, LEAST_WORKER_BYTES), _SHUFFLED * shard_bytes)
     if left < least:
         raise UsageError(
             f"a memory budget of {_megabytes(max_bytes)} is too little: the least that works is "
-            f"{_megabytes(OWN_BYTES + least)} (--memory, or clean.limits.max_memory_bytes)"
+            f"{_megabytes(OWN_BYTES + least)} (--memory or clean.limits.max_memory_bytes; smaller "
+            "clean.write.shard_bytes need less)"
         )
     fitting = max(1, min(workers, left // worker_bytes))
     cap = min(worker_bytes, left // fitting)

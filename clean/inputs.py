@@ -83,6 +83,7 @@ def _shares(recipe: CleanRecipe, *, measures: bool) -> Shares:
         budget_of(limits),
         workers=limits.workers or os.cpu_count() or 1,
         worker_bytes=limits.worker_bytes,
+        shard_bytes=recipe.write.shard_bytes,
         measures=measures,
     )
 

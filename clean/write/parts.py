@@ -230,7 +230,9 @@ def read_bucket(paths: Iterable[Path], bucket: int) -> pa.Table:
             present = json.loads(file.metadata.metadata[_NOTES_KEY])["buckets"]
             if bucket in present:
                 tables.append(file.read_row_group(present.index(bucket)))
-    table = pa.concat_tables(tables)
+    # Taking rows of a column in pieces would copy it whole once more.
+    table = pa.concat_tables(tables).combine_chunks()
+    tables.clear()
     # Two keys are never the same within a shard, and hardly ever across shards.
     order = [("order", "ascending"), ("source_shard", "ascending"), ("source_row", "ascending")]
     places = pc.sort_indices(table, sort_keys=order)

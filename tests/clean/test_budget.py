@@ -37,6 +37,13 @@ def test_deciding_needs_less_than_measuring():
     assert not share_memory(budget, workers=2, worker_bytes=GB, measures=False).short
 
 
+def test_a_shard_must_fit_while_it_is_shuffled():
+    with pytest.raises(UsageError, match=r"smaller clean\.write\.shard_bytes need less"):
+        share_memory(4 * GB, workers=2, worker_bytes=GB, shard_bytes=GB)
+    share_memory(5 * GB, workers=2, worker_bytes=GB, shard_bytes=GB)
+    share_memory(GB, workers=2, worker_bytes=GB, shard_bytes=GB, measures=False)
+
+
 @given(st.integers(1, 100 * GB), st.integers(1, 64), st.integers(256 << 20, 4 * GB))
 def test_the_parts_never_exceed_the_whole(budget, workers, worker_bytes):
     try:
