@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from corpus.engine import Done, Guard, Lost, Unit, gather_shards, units_of
 from corpus.engine.pool import Limits, LocalPool, split_around
 from corpus.errors import FileError, WorkerError
-from corpus.shards import Shard, open_shard, write_shard
+from corpus.shards import Shard, open_shard, read_rows, write_shard
 
 ROWS = 60
 LIMITS = Limits(row_cpu_s=0.5, unit_wall_s=8, worker_bytes=1 << 30)
@@ -60,6 +60,22 @@ def dies_before_any_row(unit: Unit, guard: Guard) -> None:
 
 def finds_a_damaged_file(unit: Unit, guard: Guard) -> None:
     raise FileError(unit.shard.path, "damaged")
+
+
+def prints_and_aborts(unit: Unit, guard: Guard) -> None:
+    guard.enter(unit.start)
+    os.write(2, b"a backtrace of forty lines")
+    os.abort()
+
+
+def reads_more_than_it_may(unit: Unit, guard: Guard) -> int:
+    guard.enter(unit.start)
+    return int(read_rows(unit.shard).num_rows)
+
+
+def fills_most_of_its_memory(unit: Unit, guard: Guard) -> int:
+    guard.enter(unit.start)
+    return len(pa.array([1]).buffers()) + len(bytearray(500 << 20))
 
 
 def missing(lost: Lost) -> pa.Table:
@@ -114,3 +130,36 @@ def test_units_cover_every_row_once_and_stay_in_their_row_group(
     for unit in units:
         assert unit.stop - unit.start <= max_rows
         assert not any(unit.start < bound < unit.stop for bound in bounds)
+
+
+def test_what_a_library_prints_before_it_aborts_stays_out_of_the_way(shard: Shard, capfd) -> None:
+    (lost,) = LocalPool(1, LIMITS).run(prints_and_aborts, [Unit(shard, 0, 1)])
+    assert isinstance(lost, Lost)
+    assert lost.reason == "crash"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_shard_that_needs_too_much_memory_is_not_a_damaged_one(tmp_path: Path) -> None:
+    schema = pa.schema([("content", pa.binary())])
+    with write_shard(tmp_path / "s.parquet", schema) as writer:
+        writer.write(pa.table({"content": [bytes(300 << 20)]}))
+    limits = Limits(row_cpu_s=30, worker_bytes=400 << 20)
+    unit = Unit(open_shard(tmp_path / "s.parquet"), 0, 1)
+    (lost,) = LocalPool(1, limits).run(reads_more_than_it_may, [unit])
+    assert isinstance(lost, Lost)
+    assert lost.reason == "memory"
+
+
+def test_a_workers_limit_is_its_own_memory_and_no_reservation(shard: Shard) -> None:
+    limits = Limits(row_cpu_s=30, worker_bytes=800 << 20)
+    (done,) = LocalPool(1, limits).run(fills_most_of_its_memory, [Unit(shard, 0, 1)])
+    assert isinstance(done, Done)
+
+
+def test_a_pools_folder_lies_where_it_is_told_and_goes(shard: Shard, tmp_path: Path) -> None:
+    scratch = tmp_path / "run" / "scratch"
+    outcomes = LocalPool(1, LIMITS, scratch=scratch).run(sleeper, [Unit(shard, 0, 2)])
+    next(outcomes)
+    assert [path.name.startswith("pycodegpt-pool-") for path in scratch.iterdir()] == [True]
+    assert list(outcomes) == []
+    assert list(scratch.iterdir()) == []
