@@ -19,7 +19,7 @@ from clean.compiled.characters import (
     packed,
 )
 from clean.compiled.kernel import BYTES, TABLE, helper, kernel
-from clean.compiled.lines import START, STOP, first_word
+from clean.compiled.lines import DEPTH, START, STOP, first_word
 from clean.compiled.marks import CODE, STRING
 
 EXCEPT_COMMA = 1 << 0  # Python 2's, and since 3.14 Python 3's
@@ -42,6 +42,7 @@ _MAX_INDENT = 90  # columns; CPython ends at 100 levels
 _MAX_CHAIN = 1000  # tokens without a comma between them
 _MAX_ELIF = 200  # in a file
 _MAX_WORD = 640  # characters; CPython refuses numbers of more digits than 4300
+_MAX_LOOK = 2000  # bytes; more is doubtful, else a line of many could cost its square
 _MAX_FIELD = 500  # bytes of one replacement field
 
 _TYPE, _EXCEPT, _ELIF, _FOR = (keyword(word) for word in (b"type", b"except", b"elif", b"for"))
@@ -54,29 +55,28 @@ _OPERATORS = tuple(map(keyword, (b"in", b"is", b"and", b"or", b"if", b"else", b"
 _STARTS = np.zeros(256, np.bool_)
 _STARTS[list(b"([{-+~*.0123456789)]}:;")] = True
 
-_BLANK, _WORD, _OPEN, _CLOSE, _COMMA, _OTHER, _COLON, _STAR, _ODD = range(9)
-_WATCHED = _COLON  # and all above
+_BLANK, _WORD, _OPEN, _CLOSE, _COMMA, _OTHER = range(6)
 _KINDS = np.full(256, _OTHER, np.uint8)
-_KINDS[:32] = _ODD
-_KINDS[127:] = _ODD
 _KINDS[WORD_BYTES] = _WORD
-for _chars, _kind in ((b" \t\f\n", _BLANK), (b"([{", _OPEN), (b")]}", _CLOSE), (b":;", _COLON)):
+for _chars, _kind in ((b" \t\f\n", _BLANK), (b"([{", _OPEN), (b")]}", _CLOSE), (b",", _COMMA)):
     _KINDS[list(_chars)] = _kind
-_KINDS[ord(",")], _KINDS[ord("*")] = _COMMA, _STAR
+_IS_ODD = (np.arange(256) < 32) & (_KINDS == _OTHER) | (np.arange(256) >= 127)
 
 
 @kernel(BYTES, BYTES, TABLE)
 def find_doubts(data, marks, lines):  # type: ignore[no-untyped-def]
     """The bits of every doubt about a file, 0 for none."""
     doubts = elifs = indents = 0
-    chain = np.zeros(_MAX_DEPTH + 2, np.int64)
     for row in range(len(lines)):
         start, stop = lines[row, START], lines[row, STOP]
         word = first_word(data, marks, start, stop)
         elifs += word == _ELIF
         indents |= _indent(data, start)
         doubts |= _statement_doubts(data, marks, start, stop, word)
-        doubts |= _token_doubts(data, marks, start, stop, chain)
+        doubts |= _byte_doubts(data, marks, start, stop)
+        doubts |= DEEP * (lines[row, DEPTH] > _MAX_DEPTH)
+        if stop - start > min(_MAX_CHAIN, _MAX_WORD) and not doubts & DEEP:
+            doubts |= LONG * _is_long(data, marks, start, stop)
     if indents & _TABS and indents & _SPACES:
         doubts |= INDENT
     doubts |= INDENT * (indents & _ODD_INDENT > 0) | DEEP * (indents & _DEEP_INDENT > 0)
@@ -160,49 +160,72 @@ def _type_doubts(data, i, stop):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _token_doubts(data, marks, start, stop, chain):  # type: ignore[no-untyped-def]
-    """Depth and length of a logical line's expressions, and odd characters.
-
-    `chain` is scratch: by depth, tokens since the last comma there.
-    """
-    doubts = depth = word = 0
-    opened = False
-    chain[0] = 0
+def _is_long(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a logical line has a long word, or many tokens without a comma at their depth."""
+    chain = np.zeros(_MAX_DEPTH + 1, np.int64)
+    depth = word = 0
     for i in range(start, stop):
         kind = _KINDS[data[i]] if marks[i] == CODE else _BLANK
         if kind == _WORD:
             chain[depth] += word == 0
             word += 1
-        elif kind != _BLANK:
-            chain[depth] = 0 if kind == _COMMA else chain[depth] + 1
-        if kind >= _WATCHED or word == 5:
-            doubts |= _place_doubts(data, marks, i, stop, kind, opened)
+        else:
+            word = 0
+            if kind != _BLANK:
+                chain[depth] = 0 if kind == _COMMA else chain[depth] + 1
+        if chain[depth] > _MAX_CHAIN or word > _MAX_WORD:
+            return True
         if kind == _OPEN:
             depth += 1
-            if depth > _MAX_DEPTH:
-                return doubts | DEEP
             chain[depth] = 0
         elif kind == _CLOSE:
             depth = max(0, depth - 1)
-        doubts |= LONG * (chain[depth] > _MAX_CHAIN or word > _MAX_WORD)
-        if kind != _WORD:
-            word = 0
-        opened = kind == _OPEN or (opened and kind in (_BLANK, _STAR) and marks[i] != STRING)
+    return False
+
+
+@helper
+def _byte_doubts(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """By bytes that begin something odd, or are odd themselves; few are looked at twice."""
+    doubts = 0
+    i = start
+    while i < stop and doubts == 0:
+        byte = data[i]
+        if marks[i] == CODE:
+            doubts |= CHARACTER * _IS_ODD[byte]
+            if byte == 42:
+                is_first = _opens(data, marks, start, i)
+                doubts |= STAR * (is_first and _for_follows(data, marks, i, stop))
+            elif byte == 121 and i > start and data[i - 1] == 116:
+                doubts |= _inner_type_doubts(data, start, i - 1, stop)
+            elif byte == 121 and i + 5 <= stop and packed(data, i, i + 5) == _YIELD:
+                doubts |= YIELD * _is_odd_yield(data, marks, i + 5, stop)
+        i += 1
     return doubts
 
 
 @helper
-def _place_doubts(data, marks, i, stop, kind, opened):  # type: ignore[no-untyped-def]
-    """By the character at i, or the word of five letters that may end there."""
-    if kind == _ODD:
-        return CHARACTER
-    if kind == _COLON:
-        return _type_doubts(data, i + 1, stop)
-    if kind == _STAR:
-        return STAR * (opened and _for_follows(data, marks, i, stop))
-    if data[i] == 100 and packed(data, i - 4, i + 1) == _YIELD:
-        return YIELD * _is_odd_yield(data, marks, i + 1, stop)
-    return 0
+def _opens(data, marks, start, i):  # type: ignore[no-untyped-def]
+    """Whether a bracket stands before i, with nothing but stars between."""
+    begin = i
+    while i > start:
+        i -= 1
+        if begin - i > _MAX_LOOK:
+            return True
+        if marks[i] == STRING:
+            return False
+        if marks[i] == CODE and not (_KINDS[data[i]] == _BLANK or data[i] in (BACKSLASH, 42)):
+            return _KINDS[data[i]] == _OPEN
+    return False
+
+
+@helper
+def _inner_type_doubts(data, start, i, stop):  # type: ignore[no-untyped-def]
+    """The same of a `type` at i that begins a statement within a logical line."""
+    before = i - 1
+    while before > start and (_KINDS[data[before]] == _BLANK or data[before] == BACKSLASH):
+        before -= 1
+    begins = before >= start and (data[before] == 58 or data[before] == 59)
+    return _type_doubts(data, i, stop) if begins else 0
 
 
 @helper
@@ -235,9 +258,12 @@ def _operator_follows(data, marks, i, stop):  # type: ignore[no-untyped-def]
 
 @helper
 def _for_follows(data, marks, i, stop):  # type: ignore[no-untyped-def]
-    """Whether there is a `for` after i within the same brackets."""
+    """Whether there is a `for` after i within the same brackets, or they are wide."""
     depth = 0
+    begin = i
     while i < stop and depth >= 0:
+        if i - begin > _MAX_LOOK:
+            return True
         if marks[i] == CODE:
             kind = _KINDS[data[i]]
             depth += int(kind == _OPEN) - int(kind == _CLOSE)

@@ -47,12 +47,12 @@ def token_hashes(data, marks, kinds, values, out):  # type: ignore[no-untyped-de
             i += 1
             continue
         start = i
+        total, power = values[data[i]], BASE
         i += 1
         while kind == WORD and i < len(data) and kinds[data[i]] == WORD and marks[i] < COMMENT:
+            total += values[data[i]] * power
+            power *= BASE
             i += 1
-        total = _ZERO
-        for j in range(i - 1, start - 1, -1):
-            total = total * BASE + values[data[j]]
         out[count] = mixed(total ^ np.uint64(i - start))
         count += 1
     return count

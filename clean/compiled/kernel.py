@@ -52,7 +52,7 @@ class Kernel:
             self._dispatcher = jit(function)
 
     def __call__(self, *values: Any) -> Any:
-        if not self.is_ready:
+        if not self._dispatcher.overloads:
             self.load()
         return self._dispatcher(*values)
 

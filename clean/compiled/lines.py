@@ -19,9 +19,10 @@ from clean.compiled.kernel import BYTES, TABLE_OUT, helper, kernel
 from clean.compiled.marks import CODE, COMMENT, STRING
 
 # The columns of a table of logical lines. START and STOP are bytes; INDENT is in columns, a tab
-# going to the next multiple of 8; CODE_LINES are physical lines with more than blanks and comments.
-START, STOP, INDENT, CODE_LINES = 0, 1, 2, 3
-COLUMNS = 4
+# going to the next multiple of 8; CODE_LINES are physical lines with more than blanks and comments;
+# DEPTH is of brackets, at its deepest.
+START, STOP, INDENT, CODE_LINES, DEPTH = range(5)
+COLUMNS = 5
 
 
 @kernel(BYTES, BYTES, TABLE_OUT)
@@ -42,11 +43,12 @@ def find_lines(data, marks, out):  # type: ignore[no-untyped-def]
         elif marks[i] >= COMMENT:
             i += 1
         else:
-            stop, code_lines = _line_stop(data, marks, i)
+            stop, code_lines, deepest = _line_stop(data, marks, i)
             out[count, START] = i
             out[count, STOP] = stop
             out[count, INDENT] = indent
             out[count, CODE_LINES] = code_lines
+            out[count, DEPTH] = deepest
             count += 1
             i = stop
     return count
@@ -54,8 +56,8 @@ def find_lines(data, marks, out):  # type: ignore[no-untyped-def]
 
 @helper
 def _line_stop(data, marks, i):  # type: ignore[no-untyped-def]
-    """(where the logical line that starts at i ends, its lines of code)."""
-    code_lines = depth = 0
+    """(where the logical line that starts at i ends, its lines of code, its depth)."""
+    code_lines = depth = deepest = 0
     has_code = False
     while i < len(data):
         byte = data[i]
@@ -64,13 +66,14 @@ def _line_stop(data, marks, i):  # type: ignore[no-untyped-def]
             has_code = False
             joined = depth > 0 or marks[i] != CODE
             if not joined and not (data[i - 1] == BACKSLASH and marks[i - 1] == CODE):
-                return i, code_lines
+                return i, code_lines, deepest
         elif marks[i] < COMMENT:
             has_code = has_code or not is_space(code_point(data, i))
             if marks[i] == CODE:
                 depth = max(0, depth + bracket(byte))
+                deepest = max(deepest, depth)
         i += 1
-    return i, code_lines + has_code
+    return i, code_lines + has_code, deepest
 
 
 @helper

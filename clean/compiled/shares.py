@@ -67,3 +67,26 @@ def _unicode_word_count(data):  # type: ignore[no-untyped-def]
         before = blank
         i += char_bytes(data[i])
     return words
+
+
+@kernel(BYTES)
+def config_and_test_counts(data):  # type: ignore[no-untyped-def]
+    """Occurrences of ("config", "test"), whatever the case of their letters."""
+    configs = tests = 0
+    for i in range(len(data) - 3):  # without a branch, so that it is vectorised
+        tests += (
+            ((data[i] | 32) == 116)
+            & ((data[i + 1] | 32) == 101)
+            & ((data[i + 2] | 32) == 115)
+            & ((data[i + 3] | 32) == 116)
+        )
+    for i in range(len(data) - 5):
+        configs += (
+            ((data[i] | 32) == 99)
+            & ((data[i + 1] | 32) == 111)
+            & ((data[i + 2] | 32) == 110)
+            & ((data[i + 3] | 32) == 102)
+            & ((data[i + 4] | 32) == 105)
+            & ((data[i + 5] | 32) == 103)
+        )
+    return configs, tests

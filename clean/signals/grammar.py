@@ -66,7 +66,7 @@ def find_grammar(name: str) -> Grammar:
 def is_surely_valid(document: Document, grammar: Grammar) -> bool:
     """Whether ruff accepts a file about which there is no doubt. False says nothing."""
     accepts = ruff_parser()
-    if accepts is None or b"\0" in document.encoded or b"\\N" in document.encoded:
+    if accepts is None or b"\0" in document.encoded or b"\\N{" in document.encoded:
         return False  # names of characters (`\N{...}`) depend on the version
     found = doubts.find_doubts(document.data, document.marks, document.lines)
     return not found & ~grammar.never_doubtful and accepts(document.text or "")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from clean.compiled.encoded import encoded_chars
 from clean.compiled.literals import literal_counts
-from clean.compiled.shares import character_shares, word_count
+from clean.compiled.shares import character_shares, config_and_test_counts, word_count
 from clean.compiled.statements import definition_counts, docstring_chars, lines_by_keyword
 from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
@@ -150,25 +150,32 @@ def _line_columns(document: Document) -> dict[str, Any]:
 
 
 def _phrase_columns(document: Document) -> dict[str, Any]:
-    top, lower = document.top.lower(), document.encoded.lower()
+    top = document.top.lower()
     return {
         "xml_head": "<?xml version=" in (document.text or "")[:100],
         "generated_phrase": next((phrase for phrase in GENERATED_PHRASES if phrase in top), None),
-        "config_or_test": is_config_or_test(top, lower),
-        "simple_keywords": any(word in lower for word in _KEYWORDS),
+        "config_or_test": is_config_or_test(document),
+        "simple_keywords": _has_any(document.encoded, _KEYWORDS),
     }
 
 
-def is_config_or_test(top: str, lower: bytes) -> bool:
+def is_config_or_test(document: Document) -> bool:
     """CodeParrot's test: a phrase on top, or "config" or "test" on more than a twentieth of lines.
 
     Occurrences are counted wherever they stand, in "latest" too; a file of fewer than 20 lines is
     one as soon as it holds either word. All in lower case.
     """
+    top = document.top.lower()
     if any(phrase in top for phrase in _CONFIG_OR_TEST):
         return True
-    most = int(_MAX_WORD_RATE * lower.count(b"\n"))
-    return lower.count(b"config") > most or lower.count(b"test") > most
+    most = int(_MAX_WORD_RATE * document.encoded.count(b"\n"))
+    return max(config_and_test_counts(document.data)) > most
+
+
+def _has_any(data: bytes, words: tuple[bytes, ...]) -> bool:
+    """Whether one of `words` is there, whatever the case."""
+    # Nearly always as it stands; only the rest of the files are copied to look again.
+    return any(word in data for word in words) or any(word in data.lower() for word in words)
 
 
 def _share(part: int, whole: int) -> float:

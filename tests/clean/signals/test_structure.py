@@ -211,11 +211,14 @@ def test_data_and_code(measure: Structure, text: str, expected: float) -> None:
         ("latest, greatest\n" + "\n" * 20, True),
         ("latest, CONFIG\n" + "\n" * 20, False),
         ("", False),
+        ("tes", False),
+        ("TesT", True),
+        ("xCONFIg", True),
+        ("te\u017ft confiq", False),
     ],
 )
 def test_config_or_test(document: Callable[..., Document], text: str, expected: bool) -> None:
-    one = document(text)
-    assert is_config_or_test(one.top.lower(), one.encoded.lower()) is expected
+    assert is_config_or_test(document(text)) is expected
 
 
 ENCODED = (
