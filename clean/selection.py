@@ -34,10 +34,10 @@ class Selection:
         wanted: list[int] = rows[start:stop].tolist()
         return wanted
 
-    def units(self, shard: Shard) -> list[Unit]:
+    def units(self, shard: Shard, *, max_rows: int = 512) -> list[Unit]:
         """The units of `shard` that hold a wanted row; the others need not be read."""
         rows = self.of_shard(shard)
-        units = list(units_of(shard))
+        units = list(units_of(shard, max_rows=max_rows))
         starts = np.searchsorted(rows, [unit.start for unit in units])
         stops = np.searchsorted(rows, [unit.stop for unit in units])
         return [units[i] for i in np.flatnonzero(stops > starts)]

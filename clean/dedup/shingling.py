@@ -15,7 +15,7 @@ from clean.signals.decode import decode
 from clean.signals.fingerprint import sketch
 from corpus.engine import Done, Engine, Guard, Lost, Unit
 from corpus.events import Notice, Progress, Report
-from corpus.shards import Shard, read_rows
+from corpus.shards import ROW_GROUP_ROWS, Shard, read_rows
 
 PART_BYTES = 32 << 20  # a part ends with the unit that reaches it
 
@@ -63,7 +63,10 @@ def fill_store(
     FileError for what can't be written.
     """
     filling = {shard.name: _Filling(shard, store, work.selection) for shard, _ in wanted}
-    units = (unit for shard, _ in wanted for unit in work.selection.units(shard))
+    # A unit a row group: half of one would cost the reading of all of it.
+    units = (
+        unit for shard, _ in wanted for unit in work.selection.units(shard, max_rows=ROW_GROUP_ROWS)
+    )
     total, done = sum(rows for _, rows in wanted), 0
     for outcome in engine.run(work, units):
         done += filling[outcome.unit.shard.name].take(outcome)
