@@ -31,7 +31,8 @@ class DedupRecipe:
     min_jaccard: float = 0.7  # The Stack, StarCoder, StarCoder2
     permutations: int = 256  # of a MinHash signature; 4 bytes each
     shingle_tokens: int = 5  # code tokens that make one shingle
-    # Share of the pairs at exactly `min_jaccard` that banding must propose for verification.
+    # Share of the pairs at exactly `min_jaccard` that banding must propose for verification; at 0.7
+    # if that is lower, so that one index serves all thresholds from there up.
     min_recall: float = 0.95
     bands: int | None = None  # with `band_rows`: stated instead of derived from `min_recall`
     band_rows: int | None = None  # signature values that make one band

@@ -35,11 +35,17 @@ FINGERPRINT = "fingerprint"
 _KEYED_AT_ONCE = 4096  # rows
 
 
+# Bands that find the pairs at this similarity find the more similar ones even more surely: they
+# serve every threshold from here up, so that trying one out needs no other index.
+_INDEXED_JACCARD = 0.7
+
+
 def banding(recipe: DedupRecipe) -> tuple[int, int]:
     """(bands, rows a band), stated by the recipe or derived from its recall."""
     if recipe.bands is not None and recipe.band_rows is not None:
         return recipe.bands, recipe.band_rows
-    return band_shape(recipe.min_jaccard, recipe.permutations, recipe.min_recall)
+    lowest = min(recipe.min_jaccard, _INDEXED_JACCARD)
+    return band_shape(lowest, recipe.permutations, recipe.min_recall)
 
 
 def schema(bands: int) -> pa.Schema:

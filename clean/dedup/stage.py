@@ -89,8 +89,7 @@ def _index_stamp(shards: Sequence[Shard], sidecars: Path, recipe: DedupRecipe) -
     if found is None:
         raise StaleInputError(
             f"{sidecars / index.STAGE}: no near index of these shards and this banding; "
-            "`clean run` with this recipe makes it (or state clean.dedup.bands and band_rows, to "
-            "compare thresholds on one index)"
+            "`clean run` with this recipe makes it"
         )
     return found
 

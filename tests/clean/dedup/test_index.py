@@ -193,6 +193,16 @@ def test_parts_end_where_the_shard_says_whatever_was_there_before(
     assert folder.files("near") == before
 
 
+def test_one_index_serves_all_thresholds_from_the_one_that_it_was_made_for(indexed):
+    derived = dataclasses.replace(indexed.recipe, bands=None, band_rows=None, min_jaccard=0.7)
+    low = dataclasses.replace(derived, min_jaccard=0.6)
+    dataclasses.replace(indexed, recipe=derived).index()
+    for min_jaccard in (0.7, 0.85, 1.0):
+        other = dataclasses.replace(derived, min_jaccard=min_jaccard)
+        assert near_index_is_current(indexed.shards, indexed.sidecars, other)
+    assert not near_index_is_current(indexed.shards, indexed.sidecars, low)
+
+
 def test_a_lost_part_or_another_banding_makes_the_index_stale(indexed):
     shards, sidecars, recipe = indexed.shards, indexed.sidecars, indexed.recipe
     assert near_index_is_current(shards, sidecars, recipe)
