@@ -197,7 +197,7 @@ def _byte_doubts(data, marks, start, stop):  # type: ignore[no-untyped-def]
                 doubts |= STAR * (is_first and _for_follows(data, marks, i, stop))
             elif byte == 121 and i > start and data[i - 1] == 116:
                 doubts |= _inner_type_doubts(data, start, i - 1, stop)
-            elif byte == 121 and i + 5 <= stop and packed(data, i, i + 5) == _YIELD:
+            elif byte == 121 and _is_yield(data, marks, i, stop):
                 doubts |= YIELD * _is_odd_yield(data, marks, i + 5, stop)
         i += 1
     return doubts
@@ -226,6 +226,12 @@ def _inner_type_doubts(data, start, i, stop):  # type: ignore[no-untyped-def]
         before -= 1
     begins = before >= start and (data[before] == 58 or data[before] == 59)
     return _type_doubts(data, i, stop) if begins else 0
+
+
+@helper
+def _is_yield(data, marks, i, stop):  # type: ignore[no-untyped-def]
+    inner = i > 0 and marks[i - 1] == CODE and (WORD_BYTES[data[i - 1]] or data[i - 1] >= 0x80)
+    return not inner and first_word(data, marks, i, stop) == _YIELD
 
 
 @helper

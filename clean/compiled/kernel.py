@@ -12,6 +12,7 @@ generates several times slower.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -68,7 +69,16 @@ class Kernel:
 
     def load(self) -> None:
         """Make it ready. Raises OSError if the machine code can't be written to the disk."""
-        self._dispatcher.compile(self._arguments)
+        try:
+            self._dispatcher.compile(self._arguments)
+        except OSError:
+            raise
+        except Exception:  # what damaged files raise is not for numba to say
+            folder = code_folder()
+            if folder is None:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            self._dispatcher.compile(self._arguments)
         self._dispatcher.disable_compile()  # a call with other types is our bug
 
 

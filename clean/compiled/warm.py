@@ -18,9 +18,16 @@ def warm(report: Report = silent) -> None:
     told = False
     with named_errors(code_folder() or Path()):
         for kernel in KERNELS:
-            if kernel.is_ready:
-                continue
-            kernel.load()
-            if kernel.was_compiled and not told:
-                told = True
-                report(Notice("compiling kernels, once for this machine (about ten seconds)"))
+            if not kernel.is_ready:
+                kernel.load()
+                if kernel.was_compiled and not told:
+                    report(_notice())
+                    told = True
+
+
+def _notice() -> Notice:
+    if code_folder() is None:
+        problem = "there is no folder to write it to; set NUMBA_CACHE_DIR to one"
+        text = f"compiled kernels can't be kept, so every process compiles its own: {problem}"
+        return Notice(text, warning=True)
+    return Notice("compiling kernels, once for this machine (about ten seconds)")

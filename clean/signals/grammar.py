@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -66,10 +67,23 @@ def find_grammar(name: str) -> Grammar:
 def is_surely_valid(document: Document, grammar: Grammar) -> bool:
     """Whether ruff accepts a file about which there is no doubt. False says nothing."""
     accepts = ruff_parser()
-    if accepts is None or b"\0" in document.encoded or b"\\N{" in document.encoded:
-        return False  # names of characters (`\N{...}`) depend on the version
+    if accepts is None or b"\0" in document.encoded:
+        return False
+    if b"\\N{" in document.encoded and not _knows_names(document.text or ""):
+        return False
     found = doubts.find_doubts(document.data, document.marks, document.lines)
     return not found & ~grammar.never_doubtful and accepts(document.text or "")
+
+
+_NAME = re.compile(r"\\N\{([^}\n]*)")
+
+
+def _knows_names(text: str) -> bool:
+    """Whether this Python's Unicode tables know all characters that are named (`\\N{DASH}`)."""
+    try:
+        return all(len(unicodedata.lookup(name)) == 1 for name in set(_NAME.findall(text)))
+    except KeyError:
+        return False
 
 
 @cache

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clean.signals.comments import find_comments, without
 from clean.signals.fingerprint import (
     band_keys,
     content_digest,
@@ -153,6 +155,63 @@ def test_the_hash_seed_changes_nothing() -> None:
         check=True,
     )
     assert done.stdout.strip() == expected
+
+
+MASK = (1 << 64) - 1
+
+
+def mixed(value: int) -> int:
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & MASK
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & MASK
+    return value ^ (value >> 31)
+
+
+def constant(number: int, salt: int) -> int:
+    return mixed((number + 1) * 0x9E3779B97F4A7C15 + (0x5079436F64654750 ^ (salt << 56)) & MASK)
+
+
+def plain_tokens(text: str) -> list[int]:
+    """What a token's hash is: a polynomial over its bytes' constants, its length, mixed."""
+    found = re.findall(rb"[0-9A-Za-z_\x80-\xff]+|[^ \t\n\r\f\v]", text.encode())
+    hashes = []
+    for token in found:
+        terms = (constant(byte, 2) * 0x9E3779B97F4A7C15**i for i, byte in enumerate(token))
+        hashes.append(mixed(sum(terms) & MASK ^ len(token)))
+    return hashes
+
+
+def plain_shingles(tokens: list[int], size: int) -> set[int]:
+    count = min(size, len(tokens))
+    factors = [constant(i, 1) | 1 for i in range(count)]
+    runs = [tokens[i : i + count] for i in range(len(tokens) - count + 1)] if tokens else []
+    return {
+        mixed(count + sum(a * b for a, b in zip(run, factors, strict=True)) & MASK) for run in runs
+    }
+
+
+def plain_signature(shingles: set[int], permutations: int) -> list[int]:
+    numbers = [constant(i, 4) & 0xFFFFFFFF for i in range(2 * permutations)]
+    maps = zip(numbers[:permutations], numbers[permutations:], strict=True)
+    high = [shingle >> 32 for shingle in shingles]
+    return [min(value * (a | 1) + b & 0xFFFFFFFF for value in high) for a, b in maps]
+
+
+WORDS = st.lists(
+    st.sampled_from(["a", "bé", "x_1", "=", "(", "  ", "\n", "# c\n", "'#'", "你"]), max_size=40
+).map("".join)
+
+
+@given(WORDS, st.integers(1, 6), st.integers(1, 20))
+def test_the_kernels_hash_as_plain_integers_do(text: str, size: int, permutations: int) -> None:
+    tokens = plain_tokens(without(text, find_comments(text)))
+    assert token_hashes(text).tolist() == tokens
+    shingles = plain_shingles(tokens, size)
+    assert shingle_hashes(text, size).tolist() == sorted(shingles)
+    found = signature(shingle_hashes(text, size), permutations)
+    if found is not None:
+        assert found.tolist() == plain_signature(shingles, permutations)
+    lines = "\n".join(line.rstrip(" \t\f\v") for line in text.split("\n")).rstrip("\n")
+    assert content_digest(text) == hashlib.blake2b(lines.encode(), digest_size=16).digest()
 
 
 def test_band_keys_are_equal_where_the_bands_are() -> None:
