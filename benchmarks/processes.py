@@ -76,9 +76,10 @@ def run_measured(
             words = f"ended with exit code {process.returncode}: {_tail(log)}"
             raise WorkerError(f"{' '.join(map(str, command))}: {words}")
         output = _tail(log, _OUTPUT_CHARS)
+    # A child's own account begins with its parent's size, so it is asked only in need.
     own_peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cpu_s = usage.ru_utime + usage.ru_stime + orphans_cpu_s
-    return Usage(cpu_s, wall_s, max(own_peak, sampler.peak), sampler.peak_private, output)
+    return Usage(cpu_s, wall_s, sampler.peak or own_peak, sampler.peak_private, output)
 
 
 @contextmanager

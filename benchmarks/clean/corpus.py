@@ -25,7 +25,7 @@ from corpus.shards import Shard, list_shards
 
 MAX_FILE_BYTES = 1_000_000
 WANTED_BYTES = 300_000_000
-WHEELS = Path(__file__).parent / "wheels.txt"
+WHEELS = Path(__file__).parent / "wheels"  # lists, by the Python that they are for
 _PURE = ("--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none")
 
 
@@ -111,14 +111,26 @@ def unique(files: Iterable[File]) -> Iterator[File]:
 
 
 def download(folder: Path) -> list[Path]:
-    """The wheels of `wheels.txt`, fetched once by pip. Raises FileError if pip can't."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = len([line for line in WHEELS.read_text("utf-8").splitlines() if line[:1] not in "# "])
-    if len(list(folder.glob("*.whl"))) < wanted:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *_PURE]
-        command += ["--python-version=3.11", "--dest", str(folder), "--requirement", str(WHEELS)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            words = done.stderr.strip().splitlines() or ["pip said nothing"]
-            raise FileError(WHEELS, f"pip could not fetch these wheels: {words[-1]}")
-    return sorted(folder.glob("*.whl"))
+    """The listed wheels, fetched once by pip. Raises FileError if pip can't."""
+    for wanted in sorted(WHEELS.glob("*.txt")):
+        into = folder / wanted.stem
+        into.mkdir(parents=True, exist_ok=True)
+        lines = wanted.read_text("utf-8").splitlines()
+        if len(list(into.glob("*.whl"))) < sum(line[:1] not in "# " for line in lines):
+            _fetch(wanted, into)
+    return sorted(folder.rglob("*.whl"))
+
+
+def _fetch(wanted: Path, into: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *_PURE]
+    command += [
+        f"--python-version={wanted.stem}",
+        "--dest",
+        str(into),
+        "--requirement",
+        str(wanted),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or ["pip said nothing"]
+        raise FileError(wanted, f"pip could not fetch these wheels: {words[-1]}")

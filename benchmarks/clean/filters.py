@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.claims import Claim, Outcome, ratio
 from benchmarks.clean.commands import open_run, pycodegpt
 from benchmarks.clean.setup import Setup, peer
+from benchmarks.clean.texts import write_texts
 from benchmarks.machine import peer_versions
 from benchmarks.processes import Usage
-from clean.signals.decode import decode
-from corpus.files import atomic_path
-from corpus.shards import iter_row_groups, list_shards, read_rows
+from corpus.shards import list_shards, read_rows
 
 GOAL = 3.0
 WORKERS = 2
@@ -105,7 +103,8 @@ def _written(cleaned: Path, raw: Path) -> Iterator[int]:
 def filter_datatrove(setup: Setup, python: Path) -> Filtered:
     """A LocalPipelineExecutor with a reader, the rules as filters, and a writer."""
     folder = setup.folder("filters-datatrove")
-    job = {"texts": str(_decoded(setup)), "out": str(folder / "out"), "logs": str(folder / "logs"),
+    texts = write_texts(setup.code.shards, setup.kept("whole"), comments=True)
+    job = {"texts": str(texts), "out": str(folder / "out"), "logs": str(folder / "logs"),
            "tasks": len(setup.code.shards), "workers": WORKERS,
            "max_mean": MAX_MEAN, "max_longest": MAX_LONGEST}  # fmt: skip
     usage = peer(python, "filters_datatrove", job)
@@ -118,20 +117,3 @@ def empty(setup: Setup) -> frozenset[int]:
     """The documents that are nothing but a name."""
     sizes = [read_rows(shard, columns=["size"])["size"].to_numpy() for shard in setup.code.shards]
     return frozenset(np.flatnonzero(np.concatenate(sizes) == 0).tolist())
-
-
-def _decoded(setup: Setup) -> Path:
-    """The documents as text, comments and all."""
-    folder, first = setup.kept("decoded"), 0
-    for shard in setup.code.shards:
-        path = folder / shard.name
-        if not path.exists():
-            contents = (value.as_py() for table in iter_row_groups(shard, ["content"])
-                        for value in table.column(0))  # fmt: skip
-            texts = [decode(content).text or "" for content in contents]
-            ids = [str(first + row) for row in range(len(texts))]
-            with atomic_path(path) as aside:
-                pq.write_table(pa.table({"id": ids, "text": texts}), aside, compression="zstd",
-                               row_group_size=1024)  # fmt: skip
-        first += shard.rows
-    return folder

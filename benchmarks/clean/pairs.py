@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.claims import Claim, Outcome
 from benchmarks.clean import edits
 from benchmarks.clean.corpus import RealCode, open_corpus
-from benchmarks.clean.near import PEERS, Survivors, survivors
 from benchmarks.clean.setup import Setup
 from benchmarks.clean.shards import File, write_raw
 from benchmarks.clean.texts import MIN_JACCARD, texts, write_texts
+from benchmarks.clean.tools import PEERS, Survivors, all_survivors
 from benchmarks.clean.truth import Truth, join, shingles, truth_of
 from corpus.errors import ManifestError
 from corpus.shards import Shard
@@ -177,7 +177,7 @@ def bench_pairs(setup: Setup) -> Outcome:
     folder = write_texts(code.shards, cache / "texts")
     truth = truth_of(folder, cache / "jaccard.npz")
     groups = _groups_of(code.shards)
-    tools = survivors(setup, code.shards, folder)
+    tools = all_survivors(setup, code.shards, folder)
     scores = {tool.tool: score(tool.kept, truth, groups) for tool in tools}
     claims = list(_claims(tools, scores))
     details = {"input": code.as_dict(), "seed": SEED, "tools": scores}

@@ -1,7 +1,7 @@
-"""The same documents as text without comments: what the peers read, so that all compare alike.
+"""The same documents as text: what the peers read. Making it is not charged to any of them.
 
-Decoding and leaving comments out is done here and not charged to any peer. What is left gives the
-same tokens and the same shingles by `TOKEN` as `clean.signals.fingerprint` finds in the raw bytes.
+Without comments it gives the same tokens and the same shingles by `TOKEN` as
+`clean.signals.fingerprint` finds in the raw bytes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MIN_JACCARD = 0.7
 PERMUTATIONS = 256
 
 
-def write_texts(shards: Sequence[Shard], folder: Path) -> Path:
+def write_texts(shards: Sequence[Shard], folder: Path, *, comments: bool = False) -> Path:
     """One Parquet file a shard, with `id` (the row's number in all) and `text`; made once."""
     first = 0
     for shard in shards:
         path = folder / shard.name
         if not path.exists():
-            rows = [(str(i), text) for i, text in enumerate(texts(shard), first)]
+            rows = [(str(i), text) for i, text in enumerate(texts(shard, comments=comments), first)]
             table = pa.table({"id": [row[0] for row in rows], "text": [row[1] for row in rows]})
             with atomic_path(path) as aside:
                 pq.write_table(table, aside, compression="zstd", row_group_size=1024)
@@ -38,9 +38,9 @@ def write_texts(shards: Sequence[Shard], folder: Path) -> Path:
     return folder
 
 
-def texts(shard: Shard) -> Iterator[str]:
-    """A shard's documents; empty where a file is no text."""
+def texts(shard: Shard, *, comments: bool = False) -> Iterator[str]:
+    """A shard's documents, with or without their comments; empty where a file is no text."""
     for table in iter_row_groups(shard, ["content"]):
         for content in table.column(0).to_pylist():
             text = decode(content).text or ""
-            yield without(text, find_comments(text))
+            yield text if comments else without(text, find_comments(text))

@@ -27,6 +27,11 @@ def texts(folder: str) -> Iterator[str]:
             yield from batch.column(0).to_pylist()
 
 
+def count(folder: str) -> int:
+    """How many documents there are, from the files' footers."""
+    return sum(pq.read_metadata(path).num_rows for path in Path(folder).glob("*.parquet"))
+
+
 def shingles(text: str, token: re.Pattern[str], k: int) -> set[str]:
     """Joined runs of `k` tokens; a short text is one shingle."""
     tokens = token.findall(text)

@@ -19,7 +19,7 @@ from datatrove.pipeline.readers import ParquetReader
 from datatrove.utils.hashing import HashConfig
 from datatrove.utils.text import TextNormConfig
 from datatrove.utils.word_tokenizers import WordTokenizer
-from documents import finish, load
+from documents import count, finish, load
 from loguru import logger
 
 BUCKETS, ROWS = 25, 10  # what datasketch derives from Jaccard 0.7 and 256 permutations
@@ -61,7 +61,7 @@ def main() -> None:
     )  # fmt: skip
     tokens = SameTokens(job["token"])
     # It leaves out documents without text; nobody judges those.
-    kept = np.zeros(job["documents"], bool)
+    kept = np.zeros(count(job["texts"]), bool)
     for row in survivors(job["texts"], Path(job["scratch"]), config, tokens):
         kept[row] = True
     finish(kept, f"{BUCKETS} buckets x {ROWS} hashes, 64 bit, no normalisation, tokens injected")
