@@ -142,7 +142,8 @@ def to_lf(text: str) -> str:
 def _strictly(body: bytes, codec: str) -> str | None:
     try:
         text = body.decode(codec)
-        text.encode("utf-8")  # some codecs let lone surrogates through
+        if codec != "utf-8":
+            text.encode("utf-8")  # some codecs let lone surrogates through
     except UnicodeError:
         return None
     return text

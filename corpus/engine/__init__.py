@@ -13,9 +13,11 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
-from corpus.shards import Shard
+from corpus.shards import ROW_GROUP_ROWS, Shard
 
 R = TypeVar("R")
+_MANY_ROW_GROUPS = 4
+_FINE_ROWS = 512
 LossReason = Literal["crash", "timeout", "memory", "error"]
 
 
@@ -68,8 +70,14 @@ class Engine(Protocol):
         """
 
 
-def units_of(shard: Shard, *, max_rows: int = 512) -> Iterator[Unit]:
-    """Cut a shard into units within its row groups, so that no unit reads another's pages."""
+def units_of(shard: Shard, *, max_rows: int | None = None) -> Iterator[Unit]:
+    """Cut a shard into units within its row groups, so that no unit reads another's pages.
+
+    By default a unit is a row group, which is read whole anyway; a shard of few is cut finer, so
+    that every core has work.
+    """
+    if max_rows is None:
+        max_rows = ROW_GROUP_ROWS if len(shard.row_groups) >= _MANY_ROW_GROUPS else _FINE_ROWS
     offset = 0
     for rows in shard.row_groups:
         for start in range(offset, offset + rows, max_rows):

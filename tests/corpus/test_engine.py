@@ -132,6 +132,12 @@ def test_units_cover_every_row_once_and_stay_in_their_row_group(
         assert not any(unit.start < bound < unit.stop for bound in bounds)
 
 
+def test_a_row_group_is_read_once_unless_there_are_few() -> None:
+    many, few = (Shard(Path("s"), 1024 * n, (1024,) * n, "", {}) for n in (4, 3))
+    assert [unit.stop - unit.start for unit in units_of(many)] == [1024] * 4
+    assert [unit.stop - unit.start for unit in units_of(few)] == [512] * 6
+
+
 def test_what_a_library_prints_before_it_aborts_stays_out_of_the_way(shard: Shard, capfd) -> None:
     (lost,) = LocalPool(1, LIMITS).run(prints_and_aborts, [Unit(shard, 0, 1)])
     assert isinstance(lost, Lost)
