@@ -19,9 +19,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clean.compiled import near as kernels
+from clean.dedup import preflight
 from clean.dedup.near import Contents, Ints
 from clean.dedup.scratch import Scratch
 from clean.dedup.store import SHINGLE_BYTES, ShingleStore
+from corpus.events import Report
 
 
 class Workspace:
@@ -52,12 +54,15 @@ class Extractor:
     store: ShingleStore
     parts: Sequence[str]  # by number
     workspace: Workspace
+    report: Report
 
     def extract(self, sql: str, *, shingles: bool) -> Extract:
         """Write out the contents that `sql` gives (component, id, shingles, part, entry).
 
-        Raises SidecarError naming a part that is missing or damaged.
+        Raises SidecarError naming a part that is missing or damaged, DiskFullError if there is
+        no room for them.
         """
+        self._check_room(sql, shingles=shingles)
         found = Extract(self.scratch.folder, self.store.permutations, self.workspace, shingles)
         placed = (
             "SELECT part, entry, row_number() OVER ordered - 1 AS place, "
@@ -75,6 +80,13 @@ class Extractor:
                     for start, data in zip(starts.tolist(), part.packed(entries), strict=True):
                         os.pwrite(packed.fileno(), data.data, start * SHINGLE_BYTES)
         return found
+
+    def _check_room(self, sql: str, *, shingles: bool) -> None:
+        totals = f"SELECT count(*) AS n, coalesce(sum(shingles), 0)::BIGINT AS s FROM ({sql})"
+        (found,) = self.scratch.table(totals).to_pylist()
+        all_shingles = found["s"] if shingles else 0
+        needed = preflight.store_bytes(found["n"], all_shingles, self.store.permutations)
+        preflight.check_room(self.scratch.folder, needed, self.report)
 
     def _by_part(self, sql: str) -> Iterator[tuple[int, tuple[Ints, Ints, Ints]]]:
         """(part number, (entries, places, starts)), a part at least once."""

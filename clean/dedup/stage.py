@@ -183,15 +183,14 @@ class _Decision:
             )
             return
         warm(self._report)
-        store = self._store
+        workspace = Workspace(scratch.folder / "mapped", self.share)
+        extractor = Extractor(scratch, self._store, self._store.parts(), workspace, self._report)
         earlier = {edges_path(folder) for folder in (self._decisions, self._sidecars)}
         job = ElectionJob(
             recipe=self._recipe,
             star_edges=index.star_edges_path(self._sidecars),
             earlier=sorted(earlier),
-            extractor=Extractor(
-                scratch, store, store.parts(), Workspace(scratch.folder / "mapped", self.share)
-            ),
+            extractor=extractor,
             max_bytes=self.share,
         )
         elect_all(job, scratch, self._report)

@@ -222,7 +222,7 @@ class _Update:
         )
         share = self._job.memory_bytes // CONTENTS_SHARE
         workspace = Workspace(scratch.folder / "mapped", share)
-        extractor = Extractor(scratch, self._store, self._store.parts(), workspace)
+        extractor = Extractor(scratch, self._store, self._store.parts(), workspace, self._report)
         extract = extractor.extract(ends, shingles=True)
         stars = Following(scratch, "SELECT component, hub, member FROM open_stars")
         total = int(scratch.table("SELECT count(*) AS n FROM open_stars").column(0)[0].as_py())

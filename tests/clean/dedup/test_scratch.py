@@ -8,21 +8,21 @@ FULL = 'Failed to commit: Could not write file "scratch.duckdb.wal": No space le
 
 
 @pytest.mark.parametrize(
-    ("raised", "named"),
+    ("kind", "message", "named"),
     [
-        (duckdb.IOException(FULL), DiskFullError),
-        (duckdb.TransactionException(FULL), DiskFullError),
-        (duckdb.FatalException(FULL), DiskFullError),
-        (duckdb.IOException("cannot\nopen"), FileError),
+        (duckdb.IOException, FULL, DiskFullError),
+        (duckdb.TransactionException, FULL, DiskFullError),
+        (duckdb.FatalException, FULL, DiskFullError),
+        (duckdb.IOException, "cannot\nopen", FileError),
     ],
 )
-def test_what_the_disk_does_to_the_database_is_one_line(tmp_path, raised, named):
+def test_what_the_disk_does_to_the_database_is_one_line(tmp_path, kind, message, named):
     folder = tmp_path / "scratch"
     with (
         pytest.raises(named, match=r"^\S*scratch: [^\n]+$"),
         open_scratch(folder, max_memory_bytes=128 << 20, threads=1),
     ):
-        raise raised
+        raise kind(message)
     assert not folder.exists()
 
 
