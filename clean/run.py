@@ -33,7 +33,7 @@ from clean.write.account import describe
 from corpus.engine import Engine
 from corpus.errors import UsageError
 from corpus.events import Notice, Report, silent
-from corpus.files import named_errors, remove_leftovers
+from corpus.files import named_errors, remove_leftovers, remove_leftovers_of
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest, read_manifest, write_manifest
 from corpus.recipe import as_plain, digest, nearest
@@ -136,6 +136,7 @@ def tidy(folder: RunFolder) -> None:
     """Finish or undo what a killed writer left."""
     write.restore(folder.clean)
     remove_leftovers(folder.sidecars)
+    remove_leftovers_of(folder.takedowns)
 
 
 def _forget(cleaning: Cleaning, stages: Sequence[str]) -> None:

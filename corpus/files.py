@@ -79,6 +79,12 @@ def remove_leftovers(folder: Path) -> int:
     return len(leftovers)
 
 
+def remove_leftovers_of(path: Path) -> None:
+    """Delete what killed writers of one file left beside it; see `remove_leftovers`."""
+    for leftover in path.parent.glob(f"{path.name}.*{ASIDE_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises FileError."""
     with named_errors(path), path.open("rb") as file:

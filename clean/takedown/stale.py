@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.errors import ManifestError
+from corpus.files import remove_leftovers_of
 from corpus.layout import RunFolder
 from corpus.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
 
@@ -72,6 +73,7 @@ def mark(stale: Sequence[Path], takedowns: Sequence[dict[str, Any]]) -> None:
         manifest = _manifest(place)
         if manifest is None:
             continue
+        remove_leftovers_of(place / FILE_NAME)
         told = list(manifest.facts.get(FACT, ()))
         told += [takedown for takedown in takedowns if takedown not in told]
         if told != manifest.facts.get(FACT):

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from corpus.errors import DiskFullError, FileError
-from corpus.files import atomic_path, file_digest, remove_leftovers, write_json
+from corpus.files import (
+    atomic_path,
+    file_digest,
+    remove_leftovers,
+    remove_leftovers_of,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_aside(tmp_path: Path) -> None:
@@ -47,6 +53,14 @@ def test_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
     assert remove_leftovers(tmp_path / "absent") == 0
+
+
+def test_leftovers_of_one_file_are_removed_alone(tmp_path: Path) -> None:
+    for name in ("a.json.1.aside", "b.json.1.aside", "a.json"):
+        (tmp_path / name).write_text("")
+    remove_leftovers_of(tmp_path / "a.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json.1.aside"]
+    remove_leftovers_of(tmp_path / "absent" / "a.json")
 
 
 def test_file_digest_is_sha256_and_names_a_missing_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from clean.recipe import CleanRecipe, DedupRecipe, SplitRecipe
 from clean.run import run_clean
 from clean.takedown.stage import plan_takedown, take_down
 from corpus.layout import RunFolder
+from corpus.manifest import Manifest, file_entry, write_manifest
 
 ROOT = Path(__file__).parents[3]
 NEAR = CleanRecipe(dedup=DedupRecipe(near=True), split=SplitRecipe(validation_share=0.3))
@@ -62,7 +63,12 @@ def source(tmp_path, write_raw, good_code, engine) -> Path:
         for n in range(12)
     ]
     write_raw(tmp_path / "source" / "raw", documents, shards=3)
-    run_clean(RunFolder(tmp_path / "source"), NEAR, seed=1, engine=engine)
+    folder = RunFolder(tmp_path / "source")
+    run_clean(folder, NEAR, seed=1, engine=engine)
+    folder.tokens.mkdir()
+    corpus = next(iter(sorted(folder.clean.rglob("*.parquet"))))
+    made = Manifest(stage="pack", parameters={}, inputs=(file_entry(corpus, folder.tokens),))
+    write_manifest(folder.tokens, made)
     return tmp_path / "source"
 
 
