@@ -6,7 +6,7 @@ No content is read, only what was measured. Decisions lie in a folder of their o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,16 +113,16 @@ def check_measured(cleaning: Cleaning) -> None:
     needed = {*verdicts.stages_of(cleaning.rules), "fingerprint"}
     for stage in signals_of(cleaning):
         if stage.name in needed:
-            _check_stage(stage, cleaning.shards, cleaning.sidecars)
+            _check_stage(stage, cleaning)
     recipe, sidecars = cleaning.recipe.dedup, cleaning.sidecars
     if recipe.near and not near_index_is_current(cleaning.shards, sidecars, recipe):
         raise StaleInputError(
-            f"{sidecars}: no near index of these shards and this banding; `clean measure` with "
-            "this recipe makes it"
+            f"{sidecars}: no near index of these shards and this banding; {_remedy(cleaning)}"
         )
 
 
-def _check_stage(stage: SignalStage, shards: Sequence[Shard], sidecars: Path) -> None:
+def _check_stage(stage: SignalStage, cleaning: Cleaning) -> None:
+    shards, sidecars = cleaning.shards, cleaning.sidecars
     missing = sum(
         not is_current(sidecar_path(sidecars, stage.name, shard), stage.stamp(shard))
         for shard in shards
@@ -138,5 +138,10 @@ def _check_stage(stage: SignalStage, shards: Sequence[Shard], sidecars: Path) ->
     )
     raise StaleInputError(
         f"{sidecars / stage.name}: {missing} of {len(shards)} shards are not measured"
-        f"{f' with {told}' if told else ''}; `clean measure` with this recipe does it"
+        f"{f' with {told}' if told else ''}; {_remedy(cleaning)}"
     )
+
+
+def _remedy(cleaning: Cleaning) -> str:
+    # A second recipe names a run of its own, which is not the one that was asked.
+    return f"`clean measure --set run={cleaning.folder.root}` with this recipe does it"

@@ -130,7 +130,7 @@ def test_bytes_and_examples_are_bounded_and_the_same_each_time(folder):
 
 def test_a_signal_that_was_not_measured_is_named(folder):
     other = dataclasses.replace(NEAR, guess_encoding=True)
-    with pytest.raises(StaleInputError, match=r"text: 3 of 3 shards .* `clean measure`"):
+    with pytest.raises(StaleInputError, match=r"text: 3 of 3 shards .* `clean measure --set run="):
         difference(folder, NEAR, other)
     other = CleanRecipe(dedup=DedupRecipe(near=True, shingle_tokens=7))
     with pytest.raises(StaleInputError, match=r"fingerprint: 3 of 3 .*shingle_tokens = 7"):
@@ -139,7 +139,7 @@ def test_a_signal_that_was_not_measured_is_named(folder):
 
 def test_another_banding_needs_its_index(folder, engine):
     other = CleanRecipe(dedup=DedupRecipe(near=True, min_jaccard=0.3))
-    with pytest.raises(StaleInputError, match=r"near index.*`clean measure`"):
+    with pytest.raises(StaleInputError, match=r"near index.*`clean measure --set run="):
         difference(folder, NEAR, other)
 
 
