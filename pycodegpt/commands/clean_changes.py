@@ -91,7 +91,7 @@ def diff(
     recipe_b: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RECIPE_B]",
+            metavar="RECIPE_B",
             help="The recipe to compare it with; if left out, RECIPE_A with --set.",
         ),
     ] = None,

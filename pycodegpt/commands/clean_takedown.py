@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def takedown(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="OWNER/REPO...", help="Repositories, or their numeric ids."),
+        typer.Argument(metavar="OWNER/REPO", help="Repositories, or their numeric ids."),
     ],
     reason: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Why; kept in the list and the manifests.")
