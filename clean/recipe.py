@@ -116,7 +116,7 @@ class LimitsRecipe:
         at_least(self, "workers", 1)
         # What is too little depends on the work.
         at_least(self, "max_memory_bytes", 1)
-        at_least(self, "worker_bytes", 256 << 20)
+        at_least(self, "worker_bytes", 384 << 20)  # compiled kernels and Arrow take most of that
         if self.row_cpu_s <= 0:
             raise ValueError(f"row_cpu_s must be above 0, not {self.row_cpu_s}")
 
