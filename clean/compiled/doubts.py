@@ -40,14 +40,15 @@ WITH_BRACKET = 1 << 11  # PEP 617, 3.9
 _MAX_DEPTH = 50  # brackets
 _MAX_INDENT = 90  # columns; CPython ends at 100 levels
 _MAX_CHAIN = 1000  # tokens without a comma between them
-_MAX_ELIF = 200  # in a file
+_MAX_BRANCHES = 200  # `elif` or `case` in a file: CPython nests the one, and hoards the other
 _MAX_WORD = 640  # characters; CPython refuses numbers of more digits than 4300
 _MAX_LOOK = 2000  # bytes; more is doubtful, else a line of many could cost its square
 _MAX_FIELD = 500  # bytes of one replacement field
+_MAX_FIELDS = 1000  # of one string: some CPythons take the square of it
 
 _TYPE, _EXCEPT, _ELIF, _FOR = (keyword(word) for word in (b"type", b"except", b"elif", b"for"))
-_MATCH, _WITH, _ASYNC = (keyword(word) for word in (b"match", b"with", b"async"))
-_DEF, _CLASS = keyword(b"def"), keyword(b"class")
+_MATCH, _CASE, _WITH = (keyword(word) for word in (b"match", b"case", b"with"))
+_ASYNC, _DEF, _CLASS = (keyword(word) for word in (b"async", b"def", b"class"))
 
 _YIELD = keyword(b"yield")
 _OPERATORS = tuple(map(keyword, (b"in", b"is", b"and", b"or", b"if", b"else", b"for", b"as")))
@@ -66,11 +67,11 @@ _IS_ODD = (np.arange(256) < 32) & (_KINDS == _OTHER) | (np.arange(256) >= 127)
 @kernel(BYTES, BYTES, TABLE)
 def find_doubts(data, marks, lines):  # type: ignore[no-untyped-def]
     """The bits of every doubt about a file, 0 for none."""
-    doubts = elifs = indents = 0
+    doubts = branches = indents = 0
     for row in range(len(lines)):
         start, stop = lines[row, START], lines[row, STOP]
         word = first_word(data, marks, start, stop)
-        elifs += word == _ELIF
+        branches += word in (_ELIF, _CASE)
         indents |= _indent(data, start)
         doubts |= _statement_doubts(data, marks, start, stop, word)
         doubts |= _byte_doubts(data, marks, start, stop)
@@ -80,7 +81,7 @@ def find_doubts(data, marks, lines):  # type: ignore[no-untyped-def]
     if indents & _TABS and indents & _SPACES:
         doubts |= INDENT
     doubts |= INDENT * (indents & _ODD_INDENT > 0) | DEEP * (indents & _DEEP_INDENT > 0)
-    return doubts | LONG * (elifs > _MAX_ELIF) | _string_doubts(data, marks)
+    return doubts | LONG * (branches > _MAX_BRANCHES) | _string_doubts(data, marks)
 
 
 _TABS, _SPACES, _ODD_INDENT, _DEEP_INDENT = 1, 2, 4, 8
@@ -303,8 +304,8 @@ def _field_doubts(data, marks, i):  # type: ignore[no-untyped-def]
     n = len(data)
     width = 3 if i + 2 < n and data[i + 1] == quote and data[i + 2] == quote else 1
     i += width
-    depth = field = 0
-    while i < n and marks[i] == STRING:
+    depth = field = fields = 0
+    while i < n and marks[i] == STRING and fields <= _MAX_FIELDS:
         byte = data[i]
         field = field + 1 if depth else 0
         if byte == 123:
@@ -312,6 +313,7 @@ def _field_doubts(data, marks, i):  # type: ignore[no-untyped-def]
                 i += 1
             else:
                 depth += 1
+                fields += 1
                 after = _skip(data, i + 1, n)
                 if depth > 2 or (after < n and data[after] == 42):
                     return F_STRING  # `f'{*a}'`
@@ -320,4 +322,4 @@ def _field_doubts(data, marks, i):  # type: ignore[no-untyped-def]
         elif depth and (byte == quote or byte in (HASH, NEWLINE, BACKSLASH) or field > _MAX_FIELD):
             return F_STRING
         i += 1
-    return F_STRING * (depth > 0)
+    return F_STRING * (depth > 0 or fields > _MAX_FIELDS)

@@ -94,6 +94,19 @@ def test_no_trap_is_accepted_alone(document: Make, meant: Grammar) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "x = f'" + "{a}" * 2000 + "'",  # CPython 3.11 takes the square of its fields
+        "match x:\n" + "  case 1: pass\n" * 2000,  # which fills the memory in the end
+        "x" + " + a" * 2000,
+        "x = " + "[" * 60,
+    ],
+)
+def test_what_costs_cpython_dearly_is_not_accepted_alone(document: Make, text: str) -> None:
+    assert not is_surely_valid(document(text), RUNNING)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "x = 1\n",
         "def f(a, b):\n    return [a * b for b in c]\n",
         "def f():\n\tif x:\n\t\treturn f(*a, **b)\n",
