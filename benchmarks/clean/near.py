@@ -36,7 +36,7 @@ def bench_near(setup: Setup) -> Outcome:
     for one, tool in zip(CLAIMED, on_whole, strict=False):
         claims.append(_throughput(one, tool, tools[0], "whole files", one.goal))
     for one, tool in zip(PEERS, tools[1:], strict=False):
-        claims.append(_throughput(one, tool, tools[0], "without comments", None))
+        claims.append(_throughput(one, tool, tools[0], "files without comments", None))
         claims += _quality(one, tool, judged[tool.tool], judged["ours"])
     table = [
         {"tool": t.tool, **t.usage.as_dict(), "settings": t.settings, **judged[t.tool].as_dict()}
