@@ -61,20 +61,25 @@ _KINDS = np.full(256, _OTHER, np.uint8)
 _KINDS[WORD_BYTES] = _WORD
 for _chars, _kind in ((b" \t\f\n", _BLANK), (b"([{", _OPEN), (b")]}", _CLOSE), (b",", _COMMA)):
     _KINDS[list(_chars)] = _kind
-_IS_ODD = (np.arange(256) < 32) & (_KINDS == _OTHER) | (np.arange(256) >= 127)
 
 
 @kernel(BYTES, BYTES, TABLE)
 def find_doubts(data, marks, lines):  # type: ignore[no-untyped-def]
     """The bits of every doubt about a file, 0 for none."""
-    doubts = branches = indents = 0
+    doubts = branches = indents = place = 0
+    places = _odd_places(data, marks)
     for row in range(len(lines)):
         start, stop = lines[row, START], lines[row, STOP]
         word = first_word(data, marks, start, stop)
         branches += word in (_ELIF, _CASE)
         indents |= _indent(data, start)
         doubts |= _statement_doubts(data, marks, start, stop, word)
-        doubts |= _byte_doubts(data, marks, start, stop)
+        is_doubted = 0
+        while place < len(places) and places[place] < stop:
+            if not is_doubted:  # once is enough, and a line of many could cost its square
+                is_doubted = _place_doubts(data, marks, start, stop, places[place])
+            place += 1
+        doubts |= is_doubted
         doubts |= DEEP * (lines[row, DEPTH] > _MAX_DEPTH)
         if stop - start > min(_MAX_CHAIN, _MAX_WORD) and not doubts & DEEP:
             doubts |= LONG * _is_long(data, marks, start, stop)
@@ -185,23 +190,44 @@ def _is_long(data, marks, start, stop):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _byte_doubts(data, marks, start, stop):  # type: ignore[no-untyped-def]
-    """By bytes that begin something odd, or are odd themselves; few are looked at twice."""
-    doubts = 0
-    i = start
-    while i < stop and doubts == 0:
+def _odd_places(data, marks):  # type: ignore[no-untyped-def]
+    """The places in code that are worth a look: stars, odd characters, `yi...` and `typ...`."""
+    n = len(data)
+    flags = np.zeros((n + 7) // 8 * 8, np.uint8)
+    for i in range(n):  # without a branch, so that it is vectorised
         byte = data[i]
-        if marks[i] == CODE:
-            doubts |= CHARACTER * _IS_ODD[byte]
-            if byte == 42:
-                is_first = _opens(data, marks, start, i)
-                doubts |= STAR * (is_first and _for_follows(data, marks, i, stop))
-            elif byte == 121 and i > start and data[i - 1] == 116:
-                doubts |= _inner_type_doubts(data, start, i - 1, stop)
-            elif byte == 121 and _is_yield(data, marks, i, stop):
-                doubts |= YIELD * _is_odd_yield(data, marks, i + 5, stop)
-        i += 1
-    return doubts
+        odd = (byte >= 127) | ((byte < 32) & (byte != 9) & (byte != 10) & (byte != 12))
+        flags[i] = (odd | (byte == 42)) & (marks[i] == CODE)
+    for i in range(n - 1):
+        follows = (data[i + 1] == 105) | ((data[max(i, 1) - 1] == 116) & (data[i + 1] == 112))
+        flags[i] |= (data[i] == 121) & follows & (marks[i] == CODE)
+    found = 0
+    for i in range(n):
+        found += flags[i]
+    places = np.empty(found, np.int64)
+    eights = flags.view(np.uint64)
+    count = 0
+    for eight in range(len(eights)):
+        if eights[eight] != 0:
+            for i in range(8 * eight, 8 * eight + 8):
+                if flags[i]:
+                    places[count] = i
+                    count += 1
+    return places
+
+
+@helper
+def _place_doubts(data, marks, start, stop, i):  # type: ignore[no-untyped-def]
+    """Why the byte at i, within a logical line, is worth a look."""
+    byte = data[i]
+    if byte == 42:
+        return STAR * (_opens(data, marks, start, i) and _for_follows(data, marks, i, stop))
+    if byte != 121:
+        return CHARACTER
+    if data[i + 1] == 112:
+        return _inner_type_doubts(data, start, i - 1, stop)
+    odd = _is_yield(data, marks, i, stop) and _is_odd_yield(data, marks, i + 5, stop)
+    return YIELD * odd
 
 
 @helper

@@ -129,6 +129,17 @@ def count_common(a, b):  # type: ignore[no-untyped-def]
     return common_count(a, b)
 
 
+@kernel(BYTES)
+def has_ragged_lines(data):  # type: ignore[no-untyped-def]
+    """Whether any line ends with a blank, the last one aside."""
+    ragged = 0
+    for i in range(len(data) - 1):  # without a branch, so that it is vectorised
+        byte = data[i]
+        blank = (byte == 32) | (byte == 9) | (byte == 11) | (byte == 12)
+        ragged |= blank & (data[i + 1] == 10)
+    return ragged != 0
+
+
 @kernel(BYTES, BYTES_OUT)
 def normalise(data, out):  # type: ignore[no-untyped-def]
     """Copy without blanks at line ends and empty lines at the end; the bytes copied.

@@ -80,6 +80,8 @@ def _digest(data: Bytes) -> bytes:
 
 
 def _normalised(data: Bytes) -> Bytes:
+    if not fingerprints.has_ragged_lines(data):  # nothing to cut out but the end
+        return data[: len(data.tobytes().rstrip(b" \t\f\v").rstrip(b"\n"))]
     out = np.empty(len(data), np.uint8)
     return out[: fingerprints.normalise(data, out)]
 
