@@ -59,11 +59,15 @@ docs: .venv/installed ## write docs/cli.md and docs/recipes.md from the code
 	$(BIN)/python -m pycodegpt.reference
 
 .PHONY: bench
-bench: bench-clean ## every speed claim measured again, beside its peers
+bench: bench-clean bench-harvest ## every speed claim measured again, beside its peers
 
 .PHONY: bench-clean
 bench-clean: .venv/installed .venv-bench/installed ## the claims about cleaning; ARGS="--only near" for one
 	$(BIN)/python -m benchmarks.clean $(ARGS)
+
+.PHONY: bench-harvest
+bench-harvest: .venv/installed ## the claims about harvesting, all on loopback; ARGS="--only wire" for one
+	$(BIN)/python -m benchmarks.harvest $(ARGS)
 
 .PHONY: pristine
 pristine: ## delete the environments, every run and what the benchmarks keep

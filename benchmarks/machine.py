@@ -17,7 +17,7 @@ _LIST_VERSIONS = (
 )
 
 
-def machine() -> dict[str, Any]:
+def machine(packages: Iterable[str] = OURS) -> dict[str, Any]:
     """The processor, memory and versions of this process's environment."""
     return {
         "cpu": _cpu(),
@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(_memory_bytes() / 1e9, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": _versions(OURS),
+        "versions": _versions(packages),
     }
 
 

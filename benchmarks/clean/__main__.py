@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import DATA, OUT, ROOT
-from benchmarks.claims import Outcome, merge, table
+from benchmarks import ROOT
+from benchmarks.claims import Outcome
 from benchmarks.clean.corpus import WANTED_BYTES, real_code
 from benchmarks.clean.decide import bench_decide
 from benchmarks.clean.filters import bench_filters
@@ -24,6 +23,7 @@ from benchmarks.clean.parsers import bench_parsers
 from benchmarks.clean.setup import Setup, ours
 from benchmarks.clean.signals import bench_signals
 from benchmarks.machine import machine
+from benchmarks.target import command_line, measure, say
 from corpus.errors import PycodegptError
 
 BENCHES: dict[str, Callable[[Setup], Outcome]] = {
@@ -58,43 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(setup: Setup, names: Sequence[str]) -> int:
-    """Run these benchmarks one after the other; each one's claims are on disk when it ends."""
+    """Say what is measured on which input, and measure it."""
     here = {**machine(), "input": setup.code.as_dict()}
-    path = setup.out / ("clean.json" if setup.scale == 1 else "clean-scaled.json")
-    say(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}")
-    say(f"input: {setup.code.bytes / 1e6:.1f} MB in {setup.code.documents} files, "
-        f"digest {setup.code.digest}")  # fmt: skip
+    setup.say(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}")
+    setup.say(f"input: {setup.code.bytes / 1e6:.1f} MB in {setup.code.documents} files, "
+              f"digest {setup.code.digest}")  # fmt: skip
     compiled = ours("warm", {"answer": str(setup.folder("warm") / "answer.json")})[1]
-    say(f"kernels compiled, or loaded, in {compiled['seconds']:.1f} CPU s, which nobody is charged")
-    claims = []
-    for name in names:
-        say(f"\n== {name}")
-        started = time.monotonic()
-        outcome = BENCHES[name](setup)
-        if merge(path, here, outcome.claims, outcome.details):
-            say(f"{path} held figures of another machine or input: dropped")
-        claims += outcome.claims
-        for line in (*outcome.text, f"took {time.monotonic() - started:.0f} s"):
-            say(line)
-    say("")
-    for line in (*table(claims), f"written to {path}"):
-        say(line)
+    setup.say(f"kernels compiled, or loaded, in {compiled['seconds']:.1f} CPU s, "
+              "which nobody is charged")  # fmt: skip
+    measure("clean", BENCHES, names, setup, here)
     return 0
 
 
-def say(line: str) -> None:
-    """Results are for people and pipes alike."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.clean", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=list(BENCHES), help="default: all")
-    parser.add_argument("--scale", type=float, default=1.0, help="of pairs, growth and decide")
+    parser = command_line("clean", __doc__, list(BENCHES))
     parser.add_argument("--peers", type=Path, default=PEERS, help="an interpreter that has them")
-    parser.add_argument("--data", type=Path, default=DATA, help="where corpora are kept")
-    parser.add_argument("--out", type=Path, default=OUT, help="where the JSON goes")
     return parser
 
 

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import DATA, ROOT
+from benchmarks import ROOT
 from benchmarks.clean.corpus import RealCode
 from benchmarks.processes import Usage, run_measured
+from benchmarks.target import Place
 
 PEERS = ROOT / "benchmarks" / "peers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """Where things are, and how large to make them."""
+class Setup(Place):
+    """The corpus, and who stands beside us."""
 
     code: RealCode
-    data: Path = DATA  # kept from run to run
-    out: Path
-    scratch: Path  # gone after the run
     peers: Path | None  # the interpreter of the peers' environment; None: ours alone
-    scale: float = 1.0  # of what is made in millions; below 1 every road is walked, cheaply
-    say: Callable[[str], None] = lambda line: None
-
-    def scaled(self, count: int) -> int:
-        """A count at this scale, at least 12."""
-        return max(12, round(count * self.scale))
-
-    def folder(self, name: str) -> Path:
-        """An empty scratch folder."""
-        folder = self.scratch / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
 
     def kept(self, name: str) -> Path:
         """A folder below `data` that belongs to this corpus and no other."""

@@ -1,0 +1,1 @@
+"""Benchmarks of harvesting, all on loopback: `python -m benchmarks.harvest`."""
