@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clean.dedup import stage as dedup
 from clean.dedup.index import near_index_is_current
+from clean.dedup.ranking import stages_ranked_by
 from clean.inputs import Cleaning, only_run
 from clean.recipe import signal_parameters
 from clean.rules import verdicts
@@ -110,7 +111,8 @@ def what_if(cleaning: Cleaning, name: str) -> Path:
 
 def check_measured(cleaning: Cleaning) -> None:
     """Raises StaleInputError naming a stage that the decisions need, and its parameters."""
-    needed = {*verdicts.stages_of(cleaning.rules), "fingerprint"}
+    ranked_by = stages_ranked_by(cleaning.recipe.dedup.survivor_order)
+    needed = {*verdicts.stages_of(cleaning.rules), *ranked_by, "fingerprint"}
     for stage in signals_of(cleaning):
         if stage.name in needed:
             _check_stage(stage, cleaning)

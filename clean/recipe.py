@@ -18,7 +18,7 @@ from clean.signals.secrets_recipe import Group, SecretsRecipe
 
 MAX_PERMUTATIONS = 4096
 MAX_SHARD_BYTES = 1 << 30  # an Arrow string column ends at 2 GiB, and a text may grow
-SURVIVOR_KEYS = ("stars", "size", "pushed_at", "repo_id", "path")
+SURVIVOR_KEYS = ("license", "stars", "size", "pushed_at", "repo_id", "path")
 _GRAMMAR = re.compile(r"running|3\.(?:[89]|[1-9][0-9])")
 
 
@@ -36,7 +36,8 @@ class DedupRecipe:
     min_recall: float = 0.95
     bands: int | None = None  # with `band_rows`: stated instead of derived from `min_recall`
     band_rows: int | None = None  # signature values that make one band
-    # The best document stays: by stars, size, pushed_at, repo_id or path, each with asc or desc.
+    # The best document stays: by license, stars, size, pushed_at, repo_id or path, each with asc or
+    # desc. `license` is the category of what GitHub says: permissive, then none, then the others.
     # Ties end at repo_id, path, commit, content, shard and row.
     survivor_order: tuple[str, ...] = ("stars desc",)
 

@@ -20,16 +20,29 @@ import pyarrow.parquet as pq
 
 from clean.dedup.scratch import Scratch, quoted, reading
 from clean.rules.verdicts import read_verdicts
+from clean.signals.license_stage import STAGE as LICENSE
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
 
 _ORDER_COLUMNS = ("repo_id", "path", "commit", "blob_id", "stars", "size", "pushed_at")
+# The key `license`: a permissive licence, then no licence at all, then everything else.
+_LICENSE_ORDER = pa.array(["permissive", "none"])
 # What ends every tie; the last two only between documents that are alike in all that they are.
 _TIES = ("repo_id", "path", "commit", "blob_id", "shard", "row")
 
 
+def stages_ranked_by(survivor_order: Sequence[str]) -> tuple[str, ...]:
+    """The signal stages that the order reads; its other keys are the raw shards' own columns."""
+    return (LICENSE,) if "license" in map(_key, survivor_order) else ()
+
+
 def write_document_list(
-    shard: Shard, index: int, sidecars: Path, decisions: Path, folder: Path
+    shard: Shard,
+    index: int,
+    sidecars: Path,
+    decisions: Path,
+    folder: Path,
+    survivor_order: Sequence[str],
 ) -> None:
     """Write what ranking needs of the shard's documents that passed the rules to `folder`."""
     passed = read_verdicts(shard, decisions, ["reason"]).column("reason").is_null()
@@ -48,8 +61,17 @@ def write_document_list(
         .append_column("shard", pa.array(np.full(len(rows), index, np.int32)))
         .append_column("row", rows.cast(pa.int64()))
     )
+    if stages_ranked_by(survivor_order):
+        table = table.append_column("license", _license_places(shard, sidecars).take(rows))
     folder.mkdir(exist_ok=True)
     pq.write_table(table, folder / f"{index:06}.parquet", compression="zstd")
+
+
+def _license_places(shard: Shard, sidecars: Path) -> pa.ChunkedArray:
+    """Each document's place by the category of its repository's licence, as GitHub states it."""
+    found = read_sidecar(sidecar_path(sidecars, LICENSE, shard), shard, ["repo_category"])
+    places = pc.index_in(found.column("repo_category"), value_set=_LICENSE_ORDER)
+    return pc.fill_null(places, len(_LICENSE_ORDER))
 
 
 def rank(
@@ -98,8 +120,13 @@ def _list_candidates(scratch: Scratch, path: Path | None) -> None:
 
 def _order_term(key: str) -> str:
     """A key of the recipe as SQL; its parts were checked when the recipe was read."""
-    name, _, direction = key.partition(" ")
-    return f"{name} {direction or 'asc'} NULLS LAST"
+    direction = key.partition(" ")[2]
+    return f"{_key(key)} {direction or 'asc'} NULLS LAST"
+
+
+def _key(key: str) -> str:
+    """A key of the recipe without its direction."""
+    return key.partition(" ")[0]
 
 
 def by_shard(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:

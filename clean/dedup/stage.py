@@ -70,13 +70,15 @@ def duplicate_stamps(
 ) -> list[Stamp]:
     """The stamp of each shard's result, which depends on every shard.
 
-    Raises SidecarError if a shard has no fingerprints or no verdicts, StaleInputError if near
-    duplicates are wanted and the near index is missing or of other shards or another banding.
+    Raises SidecarError if a shard has no fingerprints, no verdicts or not what the survivor order
+    reads, StaleInputError if near duplicates are wanted and the near index is missing or of other
+    shards or another banding.
     """
+    signals = (FINGERPRINT, *ranking.stages_ranked_by(recipe.survivor_order))
     inputs = [
         (shard.name, stamp_of(shard, folder, stage).digest)
         for shard in shards
-        for stage, folder in ((VERDICT, decisions), (FINGERPRINT, sidecars))
+        for stage, folder in ((VERDICT, decisions), *((signal, sidecars) for signal in signals))
     ]
     near = _index_stamp(shards, sidecars, recipe) if recipe.near else None
     everything = digest([sorted(inputs), near])
@@ -167,13 +169,14 @@ class _Decision:
         self.share = memory_bytes // CONTENTS_SHARE if recipe.near else 0
 
     def rank(self, scratch: Scratch) -> None:
-        lists = scratch.folder / "lists"
+        lists, order = scratch.folder / "lists", self._recipe.survivor_order
         for number, shard in enumerate(self._shards):
-            ranking.write_document_list(shard, number, self._sidecars, self._decisions, lists)
+            ranking.write_document_list(
+                shard, number, self._sidecars, self._decisions, lists, order
+            )
             self._report(Progress("dedup: list survivors", number + 1, len(self._shards), "shards"))
         candidates = index.candidates_path(self._sidecars) if self._recipe.near else None
-        order, exact = self._recipe.survivor_order, self._recipe.exact
-        ranking.rank(scratch, lists, candidates, order, exact=exact)
+        ranking.rank(scratch, lists, candidates, order, exact=self._recipe.exact)
 
     def elect(self, scratch: Scratch) -> None:
         if not self._recipe.near:

@@ -14,6 +14,7 @@ from clean.signals.license_terms import category
 from clean.signals.parameters import SignalParameters
 from corpus.engine import Unit
 
+STAGE = "license"
 # Categories: permissive, copyleft, other, none.
 SCHEMA = pa.schema(
     [
@@ -31,7 +32,7 @@ SCHEMA = pa.schema(
 def stage(parameters: SignalParameters) -> SignalStage:
     """The license stage. Its stamp covers the licence files: they are rows of the shard."""
     return SignalStage(
-        name="license",
+        name=STAGE,
         version=2,
         parameters={},
         guess_encoding=parameters.guess_encoding,

@@ -97,6 +97,14 @@ NEAR = {  # by preset: None is off, else the similarity, permutations and tokens
     "opencoder-python": (0.975, 256, 5),
     "modern": (0.7, 256, 5),
 }
+SURVIVORS = {
+    "pycodegpt": ("stars desc",),
+    "codeparrot": ("stars desc",),
+    "starcoder": ("stars desc",),
+    "starcoder2": ("license", "stars desc", "pushed_at desc"),
+    "opencoder-python": ("stars desc", "pushed_at desc"),
+    "modern": ("stars desc", "pushed_at desc"),
+}
 
 
 def preset(name: str) -> CleanRecipe:
@@ -118,6 +126,11 @@ def test_near_duplicates_are_those_of_the_source(name):
     dedup = preset(name).dedup
     told = (dedup.min_jaccard, dedup.permutations, dedup.shingle_tokens) if dedup.near else None
     assert (dedup.exact, told) == (True, NEAR[name])
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_survivors_are_those_of_the_source(name):
+    assert preset(name).dedup.survivor_order == SURVIVORS[name]
 
 
 def test_modern_has_what_the_others_lack():

@@ -1,15 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from clean.dedup.stage import EDGES_SCHEMA, SCHEMA, edges_path
+from clean.decide import is_decided
+from clean.dedup.stage import EDGES_SCHEMA, SCHEMA, duplicate_stamps, edges_path
+from clean.inputs import open_cleaning
 from clean.recipe import CleanRecipe, DedupRecipe, RulesRecipe
+from clean.redecide import redecide
 from clean.run import run_clean
-from corpus.errors import RecipeError
+from corpus.errors import RecipeError, SidecarError, StaleInputError
 from corpus.layout import RunFolder
 from corpus.recipe import build
 from corpus.shards import list_shards, read_rows
+from corpus.sidecars import read_sidecar, read_stamp, sidecar_path, write_sidecar
 
 NEAR = CleanRecipe(dedup=DedupRecipe(near=True))
 
@@ -146,8 +151,9 @@ def test_a_file_that_is_lost_while_comparing_stays(tmp_path, write_raw, good_cod
         ({"min_jaccard": 0.0}, "min_jaccard must be above 0"),
         ({"bands": 8}, "bands and band_rows must be stated together"),
         ({"bands": 64, "band_rows": 8}, "bands x band_rows must be at most"),
-        ({"survivor_order": ["shining"]}, "survivor_order must hold one of stars"),
-        ({"survivor_order": ["stars up"]}, "survivor_order must hold one of stars"),
+        ({"survivor_order": ["shining"]}, "survivor_order must hold one of license"),
+        ({"survivor_order": ["stars up"]}, "survivor_order must hold one of license"),
+        ({"survivor_order": ["license up"]}, "survivor_order must hold one of license"),
     ],
 )
 def test_impossible_recipes_are_refused(values, problem):
@@ -166,3 +172,62 @@ def test_the_survivor_is_chosen_by_the_recipes_order(tmp_path, write_raw, good_c
     )
     recipe = CleanRecipe(dedup=DedupRecipe(survivor_order=("size desc",)))
     assert outcomes(run(tmp_path, engine, recipe))["starred.py"][1] == "large.py"
+
+
+LICENSED = DedupRecipe(near=True, survivor_order=("license", "stars desc"))
+# What GitHub says, best first: permissive, none, and behind both whatever asks for more.
+LICENSES = ("MIT", None, "GPL-3.0-only", "NOASSERTION")
+
+
+def by_license(code: str, licenses) -> list[dict]:
+    """Copies and near duplicates of one file, the worse the licence the more stars."""
+    contents = [code, edited(code), code + "\n\n", edited(code) + "\n\n"]
+    return [
+        {"content": content, "path": f"{said}.py", "license": said, "stars": number, "repo_id": 9}
+        for number, (said, content) in enumerate(zip(licenses, contents, strict=False))
+    ]
+
+
+@pytest.mark.parametrize("best", range(3))
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_permissive_licence_goes_before_none_and_none_before_all_others(
+    tmp_path, write_raw, good_code, engine, best, shards
+):
+    write_raw(tmp_path / "raw", by_license(good_code(1), LICENSES[best:])[::-1], shards=shards)
+    found = outcomes(run(tmp_path, engine, CleanRecipe(dedup=LICENSED)))
+    assert [path for path, (reason, *_) in found.items() if reason is None] == [
+        # Of the two that are alike by licence, the more starred one.
+        "NOASSERTION.py" if LICENSES[best] == "GPL-3.0-only" else f"{LICENSES[best]}.py"
+    ]
+
+
+def test_a_licence_can_also_be_the_last_that_is_wanted(tmp_path, write_raw, good_code, engine):
+    write_raw(tmp_path / "raw", by_license(good_code(1), LICENSES))
+    order = ("license desc", "stars asc")
+    recipe = CleanRecipe(dedup=DedupRecipe(near=True, survivor_order=order))
+    assert outcomes(run(tmp_path, engine, recipe))["GPL-3.0-only.py"][0] is None
+
+
+def test_a_survivor_order_depends_on_what_was_measured_of_licences(
+    tmp_path, write_raw, good_code, engine
+):
+    write_raw(tmp_path / "raw", by_license(good_code(1), LICENSES))
+    folder = run(tmp_path, engine)  # most stars
+    assert outcomes(folder)["NOASSERTION.py"][0] is None
+    recipe = CleanRecipe(dedup=LICENSED)
+    cleaning = open_cleaning(folder, recipe, seed=1, engine=engine)
+    assert redecide(cleaning).made == {"verdict": 0, "dedup": 1}
+    assert outcomes(folder)["MIT.py"][0] is None
+    assert is_decided(cleaning, folder.sidecars)
+    # Measured by another version of the stage: what was decided by it is out of date.
+    (shard,) = cleaning.shards
+    path = sidecar_path(folder.sidecars, "license", shard)
+    stamp = read_stamp(path)
+    write_sidecar(path, read_sidecar(path, shard), replace(stamp, version=0), shard.rows)
+    assert not is_decided(cleaning, folder.sidecars)
+    with pytest.raises(StaleInputError, match="license: 1 of 1 shards are not measured"):
+        redecide(cleaning)
+    path.unlink()
+    with pytest.raises(SidecarError, match="no such sidecar"):
+        duplicate_stamps([shard], folder.sidecars, folder.sidecars, LICENSED)
+    assert duplicate_stamps([shard], folder.sidecars, folder.sidecars, NEAR.dedup)
