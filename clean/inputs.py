@@ -24,6 +24,9 @@ from corpus.layout import RunFolder
 from corpus.manifest import FileEntry, read_manifest
 from corpus.shards import Shard, open_shard
 
+# What every worker needs, machine code included.
+WORKER_MODULES = ("clean.signals.measure", "clean.signals.stages", "clean.compiled.loaded")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaning:
@@ -90,7 +93,7 @@ def _shares(recipe: CleanRecipe, *, measures: bool) -> Shares:
 
 def _local_engine(folder: RunFolder, recipe: CleanRecipe, shares: Shares) -> Engine:
     limits = Limits(row_cpu_s=recipe.limits.row_cpu_s, worker_bytes=shares.worker_bytes)
-    return LocalPool(shares.workers, limits, scratch=folder.scratch)
+    return LocalPool(shares.workers, limits, scratch=folder.scratch, preload=WORKER_MODULES)
 
 
 def input_shards(raw: Path, report: Report = silent) -> list[Shard]:

@@ -26,6 +26,7 @@ def near(job: Job) -> dict[str, Any]:
     from clean.dedup.bands import banding
     from clean.dedup.stage import STAGE, decide_duplicates
     from clean.dedup.update import NearJob, update_near_index
+    from clean.inputs import WORKER_MODULES
     from clean.recipe import DedupRecipe
     from clean.signals.measure import run_signals
     from clean.signals.parameters import SignalParameters
@@ -40,7 +41,7 @@ def near(job: Job) -> dict[str, Any]:
         shingle_tokens=recipe.shingle_tokens, permutations=recipe.permutations
     )
     stages = [stage for stage in signal_stages(parameters) if stage.name == "fingerprint"]
-    engine = LocalPool(1)
+    engine = LocalPool(1, preload=WORKER_MODULES)
     run_signals(shards, sidecars, stages, engine)
     update_near_index(
         NearJob(shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clean.compiled.characters import NEWLINE
 from clean.compiled.kernel import (
     BYTES,
     BYTES_OUT,
@@ -41,15 +42,21 @@ def token_hashes(data, marks, kinds, values, out):  # type: ignore[no-untyped-de
     `out` is as long as `data`.
     """
     count = i = 0
-    while i < len(data):
+    n = len(data)
+    while i < n:
         kind = kinds[data[i]]
-        if marks[i] >= COMMENT or kind == BLANK:
+        if kind == BLANK:
             i += 1
+            continue
+        if marks[i] >= COMMENT:  # all of its line is
+            while i < n and data[i] != NEWLINE:
+                i += 1
             continue
         start = i
         total, power = values[data[i]], BASE
         i += 1
-        while kind == WORD and i < len(data) and kinds[data[i]] == WORD and marks[i] < COMMENT:
+        # No comment begins with a word character.
+        while kind == WORD and i < n and kinds[data[i]] == WORD:
             total += values[data[i]] * power
             power *= BASE
             i += 1

@@ -3,7 +3,8 @@
 A kernel states its types and is compiled for these alone, so that no call can set off another
 compilation in the middle of a file. numba keeps machine code on the disk and looks at the
 kernel's own source file to tell whether it is outdated; ours call helpers in other files, so the
-folder is named after the digest of all of them: what is found there is never stale.
+folder is named after the digest of all of them, and of the interpreter, numba and processor that
+the code is for: what is found there is never stale.
 
 Loops that must be quick end by their condition or by `return`: a `break` makes what numba
 generates several times slower.
@@ -12,6 +13,7 @@ generates several times slower.
 from __future__ import annotations
 
 import hashlib
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 import numba
+from llvmlite.binding import get_host_cpu_name
 from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +61,18 @@ class Kernel:
         return self._dispatcher(*values)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether the machine code is on the disk, to be loaded by whoever calls the kernel."""
+        mark = self._mark
+        return mark is not None and mark.exists()
+
+    @property
+    def _mark(self) -> Path | None:
+        folder = code_folder()
+        function = self._dispatcher.py_func
+        return folder and folder / f"{function.__module__}.{function.__qualname__}.kept"
+
+    @property
     def is_ready(self) -> bool:
         """Whether the machine code is in memory."""
         return bool(self._dispatcher.overloads)
@@ -80,6 +95,8 @@ class Kernel:
             shutil.rmtree(folder, ignore_errors=True)
             self._dispatcher.compile(self._arguments)
         self._dispatcher.disable_compile()  # a call with other types is our bug
+        if self._mark is not None:
+            self._mark.touch()
 
 
 KERNELS: list[Kernel] = []  # of all modules that were imported
@@ -107,7 +124,8 @@ def code_folder() -> Path | None:
 
     `NUMBA_CACHE_DIR` says where, else it is beside the sources, else in the user's cache.
     """
-    sources = hashlib.sha256()
+    made_by = [platform.python_version(), numba.__version__, get_host_cpu_name()]
+    sources = hashlib.sha256(repr(made_by).encode())
     for path in sorted(_HERE.glob("*.py")):
         sources.update(path.read_bytes())
     stated = _config.CACHE_DIR

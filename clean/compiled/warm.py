@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clean.compiled.kernel import KERNELS, code_folder
+from clean.compiled.kernel import KERNELS, Kernel, code_folder
 from corpus.events import Notice, Report, silent
 from corpus.files import named_errors
 
 
-def warm(report: Report = silent) -> None:
-    """Load the machine code of the kernels of all imported modules; compile what is not on disk.
+def compile_missing(report: Report = silent) -> None:
+    """Compile the kernels of all imported modules that are not on the disk.
 
-    A parent calls it before its workers start, so that one process compiles for all of them,
-    and a worker before its first row. Raises DiskFullError or FileError naming the folder.
+    A parent calls it before its workers start, so that one process compiles for all of them.
+    Raises DiskFullError or FileError naming the folder.
     """
+    _load([kernel for kernel in KERNELS if not kernel.is_kept], report)
+
+
+def warm(report: Report = silent) -> None:
+    """Load the kernels of all imported modules; a worker does so before its first row.
+
+    Raises DiskFullError or FileError naming the folder.
+    """
+    _load(KERNELS, report)
+
+
+def _load(kernels: list[Kernel], report: Report) -> None:
     told = False
     with named_errors(code_folder() or Path()):
-        for kernel in KERNELS:
+        for kernel in kernels:
             if not kernel.is_ready:
                 kernel.load()
                 if kernel.was_compiled and not told:

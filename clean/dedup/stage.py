@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from clean.compiled.warm import warm
+from clean.compiled.warm import compile_missing
 from clean.dedup import index, preflight, ranking
 from clean.dedup.bands import FINGERPRINT, stamp_of
 from clean.dedup.batches import CONTENTS_SHARE
@@ -185,7 +185,7 @@ class _Decision:
                 "(kept BIGINT, other BIGINT, estimate DOUBLE, jaccard DOUBLE, goes BOOLEAN)"
             )
             return
-        warm(self._report)
+        compile_missing(self._report)
         workspace = Workspace(scratch.folder / "mapped", self.share)
         extractor = Extractor(scratch, self._store, self._store.parts(), workspace, self._report)
         earlier = {edges_path(folder) for folder in (self._decisions, self._sidecars)}

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clean.compiled.warm import warm
+from clean.compiled.warm import compile_missing
 from clean.dedup import bands, preflight
 from clean.dedup.batches import (
     CONTENTS_SHARE,
@@ -100,7 +100,7 @@ def update_near_index(job: NearJob, report: Report = silent) -> int:
         named_errors(folder),
         open_scratch(folder, max_memory_bytes=database_bytes, threads=job.threads) as scratch,
     ):
-        warm(report)
+        compile_missing(report)
         _Update(job, scratch, report).run()
     return keyed or len(shards)
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from clean.compiled.warm import warm
+from clean.compiled.warm import compile_missing, warm
 from clean.signals.decode import decode
 from clean.signals.document import Document, SignalStage
 from corpus.engine import Done, Engine, Guard, Lost, Unit, gather_shards, units_of
@@ -80,7 +80,7 @@ def run_signals(
     counts.update({f"{stage.name}_written": 0 for stage in stages})
     if todo:
         _tell(todo, report)
-        warm(report)
+        compile_missing(report)
     progress = _RowProgress(sum(shard.rows for _, group in todo for shard in group), report)
     for chosen, group in todo:
         for measured in _measure_shards(group, chosen, engine, progress):

@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from clean.signals.document import Document, Row, SignalStage
 from clean.signals.grammar import RUNNING, Grammar, find_grammar, is_surely_valid, ruff_version
+from clean.signals.newer_syntax import is_newer_syntax
 from clean.signals.parameters import SignalParameters
-from clean.signals.syntax_reasons import Reject, parses_with_libcst, reason
+from clean.signals.syntax_reasons import Reject, reason
 from corpus.errors import RecipeError
 
 SCHEMA = pa.schema(
@@ -78,7 +79,7 @@ def stage(parameters: SignalParameters) -> SignalStage:
         told["compiles"] = True
     return SignalStage(
         name="syntax",
-        version=2,
+        version=3,
         parameters=told,
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
@@ -113,9 +114,9 @@ def judge_syntax(text: str, grammar: Grammar = RUNNING) -> SyntaxVerdict:
         message = getattr(error, "msg", None) or str(error)
         detail = f"line {line}: {message}" if line else message
         reject = reason(text, line or 1, message)
-        if reject == "syntax" and parses_with_libcst(text):
+        if reject == "syntax" and is_newer_syntax(text):
             meant = "this Python's" if grammar == RUNNING else f"Python {grammar}'s"
-            detail += f"; libcst accepts it: newer syntax than {meant}"
+            detail += f"; newer syntax than {meant}"
         return SyntaxVerdict(reject, _printable(detail))
 
 

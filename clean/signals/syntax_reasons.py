@@ -78,28 +78,3 @@ def _line(text: str, number: int) -> str:
     """Line `number`, from 1, cut to a length that no expression above can hang on."""
     lines = text.split("\n", number)
     return lines[number - 1][:500] if number <= len(lines) else ""
-
-
-# libcst's parser dies of deep nesting and of long chains, and is slow: it is asked about small
-# and flat files only. Whatever slips through costs its own file, as any crash does.
-_MAX_LIBCST_CHARS = 50_000
-_MAX_LIBCST_CHAIN = 200
-_CHAIN = re.compile(
-    rf"(?:[-+~(\[{{][ \t]*+){{{_MAX_LIBCST_CHAIN}}}|(?:not[ \t]++){{{_MAX_LIBCST_CHAIN}}}"
-)
-_LINKS = re.compile(r"\belif\b|[-+*/%&|^]|\band\b|\bor\b|\.")
-
-
-def parses_with_libcst(text: str) -> bool:
-    """Whether libcst, which knows newer syntax, accepts a file that `ast` refuses."""
-    if len(text) > _MAX_LIBCST_CHARS or _CHAIN.search(text):
-        return False
-    if max(len(_LINKS.findall(part)) for part in text.split("\n\n")) > 10 * _MAX_LIBCST_CHAIN:
-        return False
-    import libcst  # costs a third of a second, and most files never need it
-
-    try:
-        libcst.parse_module(text)
-    except Exception:  # the native parser raises what it likes
-        return False
-    return True

@@ -169,3 +169,21 @@ def test_a_pools_folder_lies_where_it_is_told_and_goes(shard: Shard, tmp_path: P
     assert [path.name.startswith("pycodegpt-pool-") for path in scratch.iterdir()] == [True]
     assert list(outcomes) == []
     assert list(scratch.iterdir()) == []
+
+
+def says_who_started_it(unit: Unit, guard: Guard) -> tuple[int, str | None]:
+    guard.enter(unit.start)
+    return os.getppid(), os.environ.get("OPENBLAS_NUM_THREADS")
+
+
+def test_workers_are_forks_of_a_server_and_nothing_stays_behind(shard: Shard) -> None:
+    before = dict(os.environ)
+    units = [Unit(shard, 0, 1), Unit(shard, 1, 2)]
+    outcomes = list(
+        LocalPool(2, LIMITS, preload=["clean.signals.measure"]).run(says_who_started_it, units)
+    )
+    parents = {outcome.value[0] for outcome in outcomes if isinstance(outcome, Done)}
+    assert len(parents) == 1
+    assert parents != {os.getpid()}
+    assert {outcome.value[1] for outcome in outcomes if isinstance(outcome, Done)} == {"1"}
+    assert dict(os.environ) == before

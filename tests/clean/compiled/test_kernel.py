@@ -24,10 +24,10 @@ print(marks.tolist())
 NOTICE = "compiling kernels, once for this machine"
 
 
-def run(folder: Path) -> list[str]:
+def run(folder: Path, program: str = PROGRAM) -> list[str]:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert not done.stderr
     return done.stdout.splitlines()
@@ -41,6 +41,18 @@ def test_kernels_are_compiled_once_and_kept(tmp_path: Path) -> None:
     for path in (tmp_path / "code").rglob("*.nb?"):
         path.write_bytes(b"")  # as a machine that lost its power may leave them
     assert run(tmp_path / "code") == [notice, marks]
+
+
+def test_only_what_is_missing_is_compiled(tmp_path: Path) -> None:
+    program = PROGRAM.replace("warm", "compile_missing").replace(".compile_missing ", ".warm ")
+    program += "from clean.compiled.kernel import KERNELS\nprint([k.is_ready for k in KERNELS])\n"
+    notice, marks, ready = run(tmp_path / "code", program)
+    assert notice.startswith(NOTICE)
+    assert "False" not in ready
+    again = run(tmp_path / "code", program)
+    assert again[0] == marks
+    assert again[1].count("True") == 1  # `mark`, which was called
+    assert again[1].count("False") == ready.count("True") - 1
 
 
 def test_without_a_folder_each_process_compiles(tmp_path: Path) -> None:

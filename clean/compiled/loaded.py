@@ -1,0 +1,8 @@
+"""Importing this loads the machine code of all kernels: for the process that workers are forks of.
+
+The one module that works when it is imported, because a server of forks can be told nothing else.
+"""
+
+from clean.compiled.warm import warm
+
+warm()
