@@ -8,6 +8,7 @@ memory stays at one file and one block whatever arrives.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from harvest.tarstream import Member, TarStream
 SUFFIX = ".py"
 KEPT, KEPT_LICENSE = "kept", "kept_license"  # what Python and licence files are counted under
 MAX_PATH_BYTES = 4_096
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class ArchiveReader:
         self._repository, self._commit = repository, commit
         self._limits = limits
         self._gunzip = Gunzip(limits.max_archive_bytes)
-        self._tar = TarStream(self._wanted, limits.max_archive_members)
+        self._tar = TarStream(self._wanted, limits.max_archive_members, limits.max_archive_bytes)
         self._top: str | None = None
         self._seen: set[str] = set()
 
@@ -134,7 +136,7 @@ def safe_parts(path: str) -> list[str] | None:
     Refused: absolute paths, `..`, control characters, backslashes (a separator elsewhere),
     what is not UTF-8, and what is longer than a path can be.
     """
-    if path.startswith("/") or "\\" in path or any(c < " " or c == "\x7f" for c in path):
+    if path.startswith("/") or _UNSAFE.search(path):
         return None
     try:
         if len(path.encode()) > MAX_PATH_BYTES:

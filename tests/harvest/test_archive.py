@@ -231,33 +231,39 @@ def test_too_many_members() -> None:
     assert reason(archive) == "too_many_members"
 
 
-def zeros(gigabytes: int) -> Iterator[bytes]:
-    """Gzip of a tar whose one file is so many GB of zeros, made from one packed piece."""
+def zeros(gigabytes: int, claimed: int) -> Iterator[bytes]:
+    """Gzip of a tar whose one file claims so much and goes on for so many GB, from one piece."""
     member = tarfile.TarInfo("top/zeros.py")
-    member.size = gigabytes << 30
+    member.size = claimed
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     head = packer.compress(member.tobuf(tarfile.GNU_FORMAT)) + packer.flush(zlib.Z_FULL_FLUSH)
     yield head
-    piece = packer.compress(bytes(16 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
-    for _ in range(gigabytes * 64):
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(gigabytes * 1024):
         yield piece
 
 
-def test_ten_gigabytes_of_zeros_stop_at_the_limit_in_little_memory() -> None:
+@pytest.mark.parametrize(("claimed", "pieces"), [(10 << 30, 0), (60 << 20, 61), (700, 1)])
+def test_a_bomb_stops_where_it_shows_in_little_memory(claimed: int, pieces: int) -> None:
     limits = Limits(max_file_bytes=1000, max_archive_bytes=100 << 20, max_archive_members=50)
     reader = ArchiveReader("a/b", COMMIT, limits)
-    fed = 0
+    fed = -1  # the first chunk is the header
+    tracemalloc.start()
     with pytest.raises(ArchiveError) as caught:
-        for chunk in zeros(10):
-            if not fed:
-                tracemalloc.start()
+        for chunk in zeros(10, claimed):
             fed += 1
             list(reader.feed(chunk))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert caught.value.reason == "too_large"
-    assert 100 / 16 <= fed <= 100 / 16 + 3  # it stopped at the limit, not at the end
+    assert fed <= pieces + 1
     assert peak < 20 << 20
+
+
+def test_many_files_that_claim_too_much_together_are_refused() -> None:
+    limits = Limits(max_file_bytes=1000, max_archive_bytes=5_000, max_archive_members=50)
+    archive = gzip.compress(plain({f"top/{i}.py": b"1" * 900 for i in range(6)}))
+    assert reason(archive, limits) == "too_large"
 
 
 def test_endless_empty_members_stop_at_the_limit() -> None:
