@@ -215,8 +215,8 @@ class PackReader:
 
     def _resolve(self, waiting: _Waiting) -> None:
         """Apply a delta, or let it wait for its base."""
-        found = self._by_offset if isinstance(waiting.base, int) else self.entries
-        base = found.get(waiting.base)  # type: ignore[call-overload]
+        key = waiting.base
+        base = self._by_offset.get(key) if isinstance(key, int) else self.entries.get(key)
         if base is not None:
             self._keep(waiting.offset, self._applied(base, waiting.delta))
             return
