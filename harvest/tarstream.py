@@ -1,8 +1,8 @@
 """A tar archive read from blocks as they come, holding no more than one wanted file.
 
-Source: POSIX pax interchange format; GNU tar manual, "Basic Tar Format". The readers of
-`tarfile` are not used: they take a long name or a pax header of any size into memory, and pull, where
-a download pushes; and its headers cost as much as all the rest.
+Source: POSIX pax interchange format; GNU tar manual, "Basic Tar Format". The readers of `tarfile`
+are not used: they take a long name or a pax header of any size into memory, and pull, where a
+download pushes; and its headers cost as much as all the rest.
 """
 
 from __future__ import annotations
