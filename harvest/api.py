@@ -1,21 +1,25 @@
-"""GitHub's API through PyGithub: typed calls and paging from it, waiting and retrying from us.
+"""GitHub's API: what the harvest asks of it, and the real one through PyGithub.
 
-PyGithub's own retries and pauses are switched off: they sleep silently and can't be resumed.
+PyGithub gives typed calls and paging; waiting and retrying are ours (`harvest.scheduler`), since
+its own pauses are silent and can't be resumed. It blocks, so each request has a thread, and a
+client of its own for that long: PyGithub's clients are not made for several threads.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import requests
 from github import Auth, Github, GithubException
-from github.Repository import RepositorySearchResult
+from github.Repository import Repository, RepositorySearchResult
 from github.Requester import (
     HTTPRequestsConnectionClass,
     HTTPSRequestsConnectionClass,
@@ -24,17 +28,11 @@ from github.Requester import (
 from urllib3.exceptions import NewConnectionError
 
 from corpus.errors import ApiError, UnreachableError
-from harvest.lanes import Lane, Lanes, Resource
-from harvest.policy import (
-    MAX_LIMIT_HITS,
-    Answer,
-    backoff_s,
-    graphql_delay,
-    may_pass,
-    retry_delay,
-    spent_delay,
-)
+from harvest.budget import ApiResource
+from harvest.policy import Answer, backoff_s, may_pass
+from harvest.scheduler import Lease, Scheduler
 from harvest.selection import Found
+from harvest.threads import in_daemon
 from harvest.windows import PAGE_SIZE
 
 T = TypeVar("T")
@@ -52,39 +50,103 @@ class Page:
     incomplete: bool
 
 
-class GitHubApi:
-    """Calls that wait as told and retry what may pass; blocking, for one thread.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A repository as the list of all of them by id names it."""
+
+    id: int
+    node_id: str
+    name: str  # owner/name
+    fork: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Where a primary limit stands."""
+
+    limit: int
+    remaining: int
+    reset: int  # seconds since the epoch
+
+
+class Api(Protocol):
+    """Calls that wait as told and retry what may pass, any number at once.
 
     Everything final is an ApiError with its status; a server that never answers, an
     UnreachableError.
     """
 
-    def __init__(self, url: str, lanes: Lanes, *, timeout_s: float, retries: int) -> None:
+    async def search(self, query: str, page: int) -> Page:
+        """Page `page` (from 0) of the repositories that match, the most starred first."""
+        ...
+
+    async def repositories_since(self, number: int) -> Sequence[Listed]:
+        """The next 100 public repositories whose id is more than `number`, by id."""
+        ...
+
+    async def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """The body of a GraphQL answer, its `errors` included (but for rate limits)."""
+        ...
+
+    async def head_commit(self, name: str) -> str:
+        """The id of the newest commit of the default branch."""
+        ...
+
+    async def languages(self, name: str) -> dict[str, int]:
+        """Bytes by language."""
+        ...
+
+    async def repository(self, name_or_id: str | int) -> Found:
+        """One repository by owner/name or by id; redirects of renamed ones are followed."""
+        ...
+
+    async def rate_limit(self) -> Mapping[str, Quota]:
+        """Where core, search and graphql stand; costs nothing."""
+        ...
+
+
+class GitHubApi:
+    """The real one."""
+
+    def __init__(self, url: str, scheduler: Scheduler, *, timeout_s: float, retries: int) -> None:
         self.url = url.rstrip("/")
-        self._lanes = lanes
+        self._scheduler = scheduler
         self._retries = retries
         self._timeout_s = max(1, round(timeout_s))
-        self._clients: dict[int, Github] = {}
+        self._idle: defaultdict[str | None, list[Github]] = defaultdict(list)  # by token
         self._reached = False
         Requester.injectConnectionClasses(_Plain, _Secure)
 
     def close(self) -> None:
         """Close the connections."""
-        for client in self._clients.values():
-            client.close()
+        for clients in self._idle.values():
+            for client in clients:
+                client.close()
+        self._idle.clear()
 
-    def search(self, query: str, page: int) -> Page:
-        """Page `page` (from 0) of the repositories that match, the most starred first."""
+    async def search(self, query: str, page: int) -> Page:
+        """See Api."""
 
         def send(client: Github) -> Page:
             results = client.search_repositories(query, sort="stars", order="desc")
             found = tuple(_found(item) for item in results.get_page(page))
             return Page(found, int(results.totalCount), bool(results.incomplete_results))
 
-        return self._call("search", "/search/repositories", send)
+        return await self._call("search", "/search/repositories", send)
 
-    def head_commit(self, name: str) -> str:
-        """The id of the newest commit of the default branch."""
+    async def repositories_since(self, number: int) -> list[Listed]:
+        """See Api."""
+
+        def send(client: Github) -> list[Listed]:
+            ask = client.requester.requestJsonAndCheck
+            _, items = ask("GET", "/repositories", parameters={"since": number})
+            # A repository that GitHub can't show any more is a null in this list.
+            return [_listed(item) for item in items if item]
+
+        return await self._call("core", "/repositories", send)
+
+    async def head_commit(self, name: str) -> str:
+        """See Api."""
         path = f"/repos/{name}/commits/HEAD"
 
         def send(client: Github) -> str:
@@ -95,11 +157,11 @@ class GitHubApi:
             # An id without letters is taken for a number on the way.
             return commit if _COMMIT.fullmatch(commit) else str(ask("GET", path)[1]["sha"])
 
-        return self._call("core", path, send)
+        return await self._call("core", path, send)
 
-    def languages(self, name: str) -> dict[str, int]:
-        """Bytes by language."""
-        return self._call(
+    async def languages(self, name: str) -> dict[str, int]:
+        """See Api."""
+        return await self._call(
             "core",
             f"/repos/{name}/languages",
             # What has no "url" gets one from PyGithub.
@@ -110,96 +172,101 @@ class GitHubApi:
             },
         )
 
-    def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
-        """The body of a GraphQL answer, its `errors` included (but for rate limits)."""
-        for attempt in range(1, MAX_LIMIT_HITS + 1):
-            lane, (headers, body) = self._send_graphql(query, dict(variables))
-            wait = graphql_delay(body, headers, now=self._lanes.clock.now(), attempt=attempt)
-            if wait is None:
-                return body
-            self._lanes.shut(lane, "graphql", wait, f"{self.url}/graphql")
-        raise ApiError(f"{self.url}/graphql", 200, f"still rate limited after {attempt} waits")
+    async def repository(self, name_or_id: str | int) -> Found:
+        """See Api."""
+        by_id = isinstance(name_or_id, int)
+        path = f"/repositories/{name_or_id}" if by_id else f"/repos/{name_or_id}"
+        return await self._call(
+            "core", path, lambda client: _found(client.get_repo(name_or_id, lazy=False))
+        )
 
-    def _send_graphql(
-        self, query: str, variables: dict[str, Any]
-    ) -> tuple[Lane, tuple[dict[str, str], Any]]:
-        lane = self._lanes.choose("graphql")
+    async def rate_limit(self) -> dict[str, Quota]:
+        """See Api."""
 
-        def send(client: Github) -> tuple[dict[str, str], Any]:
+        def send(client: Github) -> dict[str, Quota]:
+            _, body = client.requester.requestJsonAndCheck("GET", "/rate_limit")
+            return {
+                name: Quota(int(each["limit"]), int(each["remaining"]), int(each["reset"]))
+                for name, each in body["resources"].items()
+                if name in ("core", "search", "graphql")
+            }
+
+        return await self._call("core", "/rate_limit", send)
+
+    async def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """See Api."""
+
+        def send(client: Github) -> Any:
             # graphql_query() would drop the data that comes beside errors.
             return client.requester.requestJsonAndCheck(
                 "POST",
                 client.requester.graphql_url,
-                input={"query": query, "variables": variables},
-            )
+                input={"query": query, "variables": dict(variables)},
+            )[1]
 
-        return lane, self._call("graphql", "/graphql", send, lane)
+        return await self._call("graphql", "/graphql", send)
 
-    def _call(
-        self,
-        resource: Resource,
-        path: str,
-        send: Callable[[Github], T],
-        lane: Lane | None = None,
-    ) -> T:
-        failures = limits = 0
+    async def _call(self, resource: ApiResource, path: str, send: Callable[[Github], T]) -> T:
+        failures = 0
         while True:
-            chosen = lane or self._lanes.choose(resource)
-            self._lanes.wait(chosen, resource)
-            try:
-                result = send(self._client(chosen))
-            except GithubException as error:
+            async with self._scheduler.lease(resource, url=self.url + path) as lease:
+                came = await in_daemon(partial(self._send, lease.token, send))
+                limited = _tell(lease, came, resource)
+            if not isinstance(came.trouble, requests.RequestException):
                 self._reached = True
-                answer = _answer(error)
-                wait = retry_delay(answer, now=self._lanes.clock.now(), attempt=limits + 1)
-                if wait is not None and limits < MAX_LIMIT_HITS:
-                    limits += 1
-                    self._lanes.shut(chosen, resource, wait, self.url + path)
-                    continue
-                if not may_pass(answer.status) or failures == self._retries:
-                    raise self._error(path, answer) from error
-            except requests.RequestException as error:
-                # Where nobody listens and nobody has answered yet, the address is wrong.
-                hopeless = _refused(error) and not self._reached
-                if hopeless or failures == self._retries:
-                    raise self._unreachable(error) from None
-            except _NOT_AN_ANSWER as error:
-                problem = "that is not what a GitHub API answers; is api_url right?"
-                raise ApiError(self.url + path, 200, problem) from error
-            else:
-                self._answered(chosen, resource, path)
-                return result
-            failures, limits = failures + 1, 0
-            self._lanes.clock.sleep(backoff_s(failures))
+            if limited:
+                failures = 0
+                continue
+            if came.trouble is None:
+                return came.value
+            self._judge(path, came.trouble, last=failures == self._retries)
+            failures += 1
+            await self._scheduler.clock.pause(backoff_s(failures))
 
-    def _answered(self, lane: Lane, resource: Resource, path: str) -> None:
-        self._reached = True
-        requester = self._client(lane).requester
-        headers = {
-            "x-ratelimit-remaining": str(requester.rate_limiting[0]),
-            "x-ratelimit-reset": str(requester.rate_limiting_resettime),
-        }
-        wait = spent_delay(headers, now=self._lanes.clock.now())
-        if wait is not None:
-            self._lanes.shut(lane, resource, wait, self.url + path)
+    def _send(self, token: str | None, send: Callable[[Github], T]) -> _Came[T]:
+        """One request, in a thread, by a client that nobody else uses meanwhile."""
+        clients = self._idle[token]
+        client = clients.pop() if clients else self._new_client(token)
+        client.requester.rate_limiting = (-1, -1)
+        came: _Came[T] = _Came()
+        try:
+            came.value = send(client)
+        except (GithubException, requests.RequestException, *_NOT_AN_ANSWER) as error:
+            came.trouble = error
+        came.headers = _headers(client.requester)
+        clients.append(client)
+        return came
 
-    def _client(self, lane: Lane) -> Github:
-        if id(lane) not in self._clients:
-            self._clients[id(lane)] = Github(
-                base_url=self.url,
-                auth=Auth.Token(lane.token) if lane.token else None,
-                timeout=self._timeout_s,
-                user_agent=USER_AGENT,
-                per_page=PAGE_SIZE,
-                retry=None,
-                seconds_between_requests=0,
-                seconds_between_writes=0,
-                lazy=True,
-            )
-        return self._clients[id(lane)]
+    def _judge(self, path: str, trouble: Exception, *, last: bool) -> None:
+        """Return if another try may help. Raises ApiError or UnreachableError if not."""
+        if isinstance(trouble, GithubException):
+            answer = _answer(trouble)
+            if not may_pass(answer.status) or last:
+                # Not chained: what the server sent may hold our token.
+                raise self._error(path, answer) from None
+        elif isinstance(trouble, requests.RequestException):
+            # Where nobody listens and nobody has answered yet, the address is wrong.
+            if last or (_refused(trouble) and not self._reached):
+                raise self._unreachable(trouble) from None
+        else:
+            problem = "that is not what a GitHub API answers; is api_url right?"
+            raise ApiError(self.url + path, 200, problem) from None
+
+    def _new_client(self, token: str | None) -> Github:
+        return Github(
+            base_url=self.url,
+            auth=Auth.Token(token) if token else None,
+            timeout=self._timeout_s,
+            user_agent=USER_AGENT,
+            per_page=PAGE_SIZE,
+            retry=None,
+            seconds_between_requests=0,
+            seconds_between_writes=0,
+            lazy=True,
+        )
 
     def _error(self, path: str, answer: Answer) -> ApiError:
-        problem = self._lanes.scrub(answer.message) or "no reason given"
+        problem = self._scheduler.scrub(answer.message) or "no reason given"
         if answer.status == 401:
             problem += "; the token is not accepted: check GITHUB_TOKEN"
         return ApiError(self.url + path, answer.status, problem)
@@ -209,6 +276,40 @@ class GitHubApi:
         return UnreachableError(
             f"{self.url}: {kind}; check api_url and the network, then run again to go on"
         )
+
+
+class _Came(Generic[T]):
+    """What came back: a value or trouble, and the headers that tell of limits."""
+
+    value: T
+    trouble: Exception | None = None
+    headers: Mapping[str, str]
+
+
+def _tell(lease: Lease, came: _Came[Any], resource: ApiResource) -> bool:
+    """Tell the scheduler; whether it was a rate limit."""
+    if came.trouble is None:
+        body = came.value if resource == "graphql" else None
+        return lease.answered(200, came.headers, body=body)
+    if isinstance(came.trouble, GithubException):
+        answer = _answer(came.trouble)
+        return lease.answered(answer.status, {**came.headers, **answer.headers}, answer.message)
+    return False
+
+
+def _headers(requester: Requester) -> dict[str, str]:
+    remaining, limit = requester.rate_limiting
+    if remaining < 0 or limit < 0:
+        return {}
+    return {
+        "x-ratelimit-limit": str(int(limit)),
+        "x-ratelimit-remaining": str(int(remaining)),
+        "x-ratelimit-reset": str(requester.rate_limiting_resettime),
+    }
+
+
+def _listed(item: Mapping[str, Any]) -> Listed:
+    return Listed(int(item["id"]), str(item["node_id"]), str(item["full_name"]), bool(item["fork"]))
 
 
 # What PyGithub raises when the body is no JSON or lacks the fields that it names.
@@ -260,7 +361,7 @@ def _answer(error: GithubException) -> Answer:
     return Answer(error.status, headers, " ".join(text.split())[:300])
 
 
-def _found(item: RepositorySearchResult) -> Found:
+def _found(item: Repository | RepositorySearchResult) -> Found:
     return Found(
         id=item.id,
         node_id=item.node_id,

@@ -11,7 +11,7 @@ from typing import Any
 
 from corpus.errors import ApiError
 from corpus.events import Progress, Report
-from harvest.api import GitHubApi
+from harvest.api import Api
 from harvest.frontier import Details, Frontier, Outcome, Repository
 from harvest.policy import Answer, may_pass, read_nodes, repository_state
 
@@ -40,28 +40,26 @@ _EMPTY = Outcome(state="empty", reason="no_commits")
 class DetailsStage:
     """Fills in the details of every pending repository; goes on where a killed run was."""
 
-    def __init__(
-        self, api: GitHubApi, frontier: Frontier, *, by_graphql: bool, report: Report
-    ) -> None:
+    def __init__(self, api: Api, frontier: Frontier, *, by_graphql: bool, report: Report) -> None:
         self._api, self._frontier, self._report = api, frontier, report
         self._by_graphql = by_graphql
 
-    def run(self) -> None:
+    async def run(self) -> None:
         """Raises ApiError or UnreachableError; a repository that can't be had is an outcome."""
         total = self._frontier.planned()
         while batch := self._frontier.undetailed(BATCH if self._by_graphql else 1):
             if self._by_graphql:
-                self._ask_graphql(batch)
+                await self._ask_graphql(batch)
             else:
-                self._ask_rest(batch[0])
+                await self._ask_rest(batch[0])
             done = total - self._frontier.count_undetailed()
             self._report(Progress("details", done, total, "repositories"))
 
-    def _ask_graphql(self, batch: Sequence[Repository]) -> None:
+    async def _ask_graphql(self, batch: Sequence[Repository]) -> None:
         by_node = {repository.node_id: repository for repository in batch}
-        body = self._nodes(list(by_node))
+        body = await self._nodes(list(by_node))
         if body is None:
-            self._divide(batch)
+            await self._divide(batch)
             return
         nodes = read_nodes(list(by_node), body)
         for key in nodes.gone:
@@ -72,30 +70,30 @@ class DetailsStage:
                 self._frontier.settle(by_node[key].id, _EMPTY)
         self._frontier.keep_details([details for details in known.values() if details])
         if nodes.again:
-            self._divide([by_node[key] for key in nodes.again])
+            await self._divide([by_node[key] for key in nodes.again])
 
-    def _nodes(self, ids: list[str]) -> Any:
+    async def _nodes(self, ids: list[str]) -> Any:
         """The answer; None if the server could not finish it, which a smaller batch may cure."""
         try:
-            return self._api.graphql(_QUERY % MAX_LANGUAGES, {"ids": ids})
+            return await self._api.graphql(_QUERY % MAX_LANGUAGES, {"ids": ids})
         except ApiError as error:
             if may_pass(error.status):
                 return None
             raise
 
-    def _divide(self, batch: Sequence[Repository]) -> None:
+    async def _divide(self, batch: Sequence[Repository]) -> None:
         if len(batch) == 1:
             # REST gives the last word on a repository that GraphQL can't answer for.
-            self._ask_rest(batch[0])
+            await self._ask_rest(batch[0])
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
-            self._ask_graphql(half)
+            await self._ask_graphql(half)
 
-    def _ask_rest(self, repository: Repository) -> None:
+    async def _ask_rest(self, repository: Repository) -> None:
         try:
-            commit = self._api.head_commit(repository.name)
-            languages = self._api.languages(repository.name)
+            commit = await self._api.head_commit(repository.name)
+            languages = await self._api.languages(repository.name)
         except ApiError as error:
             outcome = _outcome(error)
             if outcome is None:

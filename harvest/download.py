@@ -16,22 +16,19 @@ import aiohttp
 from corpus.errors import ApiError, ArchiveError, HarvestError, UnreachableError
 from harvest.api import USER_AGENT
 from harvest.archive import ArchiveReader, Limits
+from harvest.budget import Resource
 from harvest.frontier import Outcome, Repository
-from harvest.lanes import Lane, Lanes, Resource
 from harvest.policy import (
-    MAX_LIMIT_HITS,
     MAX_REDIRECTS,
     Answer,
     BadRedirectError,
     Hop,
-    Wait,
     backoff_s,
     may_pass,
     next_hop,
     repository_state,
-    retry_delay,
-    spent_delay,
 )
+from harvest.scheduler import Lease, Scheduler
 from harvest.spool import Spool, spool_path
 from harvest.threads import outlast
 
@@ -44,7 +41,7 @@ _DAMAGE = frozenset({"truncated", "corrupt", "not_gzip", "wrong_commit"})
 
 
 class _LimitedError(Exception):
-    """A rate limit was met; its gate is shut already."""
+    """A rate limit was met; the next lease waits for its end."""
 
 
 class _PassingError(Exception):
@@ -62,14 +59,14 @@ class Downloader:
         self,
         session: aiohttp.ClientSession,
         executor: Executor,
-        lanes: Lanes,
+        scheduler: Scheduler,
         *,
         api_url: str,
         spools: Path,
         limits: Limits,
         retries: int,
     ) -> None:
-        self._session, self._executor, self._lanes = session, executor, lanes
+        self._session, self._executor, self._scheduler = session, executor, scheduler
         self._api_url, self._spools = api_url.rstrip("/"), spools
         self._limits, self._retries = limits, retries
         self._answers = 0  # of the server, to anything
@@ -92,13 +89,12 @@ class Downloader:
         return outcome
 
     async def _with_retries(self, repository: Repository) -> Outcome:
-        failures = limit_hits = 0
+        failures = 0
         answers = self._answers
         while True:
             try:
-                return await self._attempt(repository, limit_hits + 1)
+                return await self._attempt(repository)
             except _LimitedError:
-                limit_hits += 1
                 continue
             except ArchiveError as error:
                 if error.reason not in _DAMAGE:
@@ -111,53 +107,46 @@ class Downloader:
                     problem = "no connection; check the network, then run again to go on"
                     raise UnreachableError(f"{self._api_url}: {problem}")
                 return Outcome(state="failed", reason=last.reason)
-            failures, limit_hits = failures + 1, 0
-            await self._lanes.clock.pause(backoff_s(failures))
+            failures += 1
+            await self._scheduler.clock.pause(backoff_s(failures))
 
-    async def _attempt(self, repository: Repository, limit_hits: int) -> Outcome:
+    async def _attempt(self, repository: Repository) -> Outcome:
         """One try, through redirects. The token goes to the API's own origin only."""
         path = f"/repos/{quote(repository.name)}/tarball/{repository.commit}"
         hop = Hop(self._api_url + path, with_token=True)
-        lane = self._lanes.choose("core")
         for _ in range(MAX_REDIRECTS + 1):
-            resource: Resource = "core" if hop.with_token else "archive"
-            gate = lane if hop.with_token else self._lanes.archives
-            await self._lanes.wait_async(gate, resource)
-            answer = await self._ask(repository, hop, lane)
+            resource: Resource = "core" if hop.with_token else "codeload"
+            async with self._scheduler.lease(resource, url=_bare(hop.url)) as lease:
+                answer = await self._ask(repository, hop, lease)
             if isinstance(answer, Outcome):
                 return answer
             if answer.status not in _REDIRECTS:
-                return self._judge(answer, gate, resource, hop.url, limit_hits)
-            wait = spent_delay(answer.headers, now=self._lanes.clock.now())
-            if wait is not None:
-                self._lanes.shut(gate, resource, wait, _bare(hop.url))
+                return self._judge(answer, hop.url)
             hop = _followed(hop, answer.headers)
         raise _PassingError("too_many_redirects")
 
-    async def _ask(self, repository: Repository, hop: Hop, lane: Lane) -> Outcome | Answer:
+    async def _ask(self, repository: Repository, hop: Hop, lease: Lease) -> Outcome | Answer:
         """Send one request; take in the archive if that is what comes back."""
         try:
             async with self._session.get(
-                hop.url, headers=_headers(lane, hop), allow_redirects=False
+                hop.url, headers=_headers(lease, hop), allow_redirects=False
             ) as response:
                 self._answers += 1
                 if response.status == 200:
+                    lease.answered(200, _lowered(response.headers))
                     return await self._receive(response, repository)
-                return await _read_answer(response)
+                answer = await _read_answer(response)
+                if lease.answered(answer.status, answer.headers, answer.message):
+                    raise _LimitedError
+                return answer
         except TimeoutError:
             raise _PassingError("timeout", answered=False) from None
         except aiohttp.ClientError:
             # Not chained: aiohttp's errors carry the request with its headers.
             raise _PassingError("connection_lost", answered=False) from None
 
-    def _judge(
-        self, answer: Answer, lane: Lane, resource: Resource, url: str, limit_hits: int
-    ) -> Outcome:
+    def _judge(self, answer: Answer, url: str) -> Outcome:
         """What an answer that is neither an archive nor a redirect says."""
-        wait = retry_delay(answer, now=self._lanes.clock.now(), attempt=limit_hits)
-        if wait is not None:
-            self._shut(lane, resource, wait, url, limit_hits)
-            raise _LimitedError
         if may_pass(answer.status):
             raise _PassingError(f"http_{answer.status}")
         if answer.status == 401:
@@ -168,17 +157,11 @@ class Downloader:
             return Outcome(state="failed", reason=f"http_{answer.status}")
         return Outcome(state=state[0], reason=state[1])
 
-    def _shut(self, lane: Lane, resource: Resource, wait: Wait, url: str, hits: int) -> None:
-        if hits > MAX_LIMIT_HITS:
-            problem = f"still rate limited after {MAX_LIMIT_HITS} waits; run again later"
-            raise ApiError(_bare(url), 429, problem)
-        self._lanes.shut(lane, resource, wait, _bare(url))
-
     async def _receive(self, response: aiohttp.ClientResponse, repository: Repository) -> Outcome:
         assert repository.commit is not None
         reader = ArchiveReader(repository.name, repository.commit, self._limits)
         path = spool_path(self._spools, repository.id)
-        with Spool(path, repository, self._lanes.clock.now()) as spool:
+        with Spool(path, repository, self._scheduler.clock.now()) as spool:
 
             def take(chunk: bytes) -> None:
                 for file in reader.feed(chunk):
@@ -204,10 +187,10 @@ def _blames_server(reason: str) -> bool:
     return reason.startswith("http_5") or reason in ("connection_lost", "timeout")
 
 
-def _headers(lane: Lane, hop: Hop) -> dict[str, str]:
+def _headers(lease: Lease, hop: Hop) -> dict[str, str]:
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    if hop.with_token and lane.token:
-        headers["Authorization"] = f"token {lane.token}"
+    if hop.with_token and lease.token:
+        headers["Authorization"] = f"token {lease.token}"
     return headers
 
 
@@ -224,8 +207,11 @@ async def _read_answer(response: aiohttp.ClientResponse) -> Answer:
         message = str(json.loads(body).get("message", ""))
     except (ValueError, AttributeError):
         message = body[:300].decode("utf-8", "replace")
-    headers = {key.lower(): value for key, value in response.headers.items()}
-    return Answer(response.status, headers, message)
+    return Answer(response.status, _lowered(response.headers), message)
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in headers.items()}
 
 
 def _bare(url: str) -> str:

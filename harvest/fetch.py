@@ -17,20 +17,20 @@ from harvest.archive import KEPT, Limits
 from harvest.assemble import Finished, assemble, drop_spools, finish
 from harvest.download import Downloader
 from harvest.frontier import Frontier, Outcome, Repository
-from harvest.lanes import Lanes
 from harvest.recipe import HarvestRecipe
+from harvest.scheduler import Scheduler
 from harvest.threads import outlast
 
 _READ_BUFFER_BYTES = 1 << 18
 
 
-def fetch_all(
+async def fetch_all(
     recipe: HarvestRecipe,
     raw: Path,
     spools: Path,
     frontier: Frontier,
     api_url: str,
-    lanes: Lanes,
+    scheduler: Scheduler,
     report: Report,
 ) -> None:
     """Bring the frontier's pending repositories into shards.
@@ -51,7 +51,7 @@ def fetch_all(
                 downloader = Downloader(
                     session,
                     executor,
-                    lanes,
+                    scheduler,
                     api_url=api_url,
                     spools=spools,
                     limits=limits,
@@ -62,7 +62,7 @@ def fetch_all(
     if not frontier.unwritten():
         return
     try:
-        asyncio.run(run())
+        await run()
     except BaseExceptionGroup as group:
         # Tasks fail together when the disk is full or the network gone: one line says it.
         raise _first(group) from None

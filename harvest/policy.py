@@ -1,6 +1,6 @@
 """What an answer of GitHub means: wait, ask again, follow, or a final word on a repository.
 
-Pure functions without I/O or a clock of their own; `harvest.lanes` does the waiting.
+Pure functions without I/O or a clock of their own; `harvest.scheduler` does the waiting.
 Sources: GitHub REST documentation, "Rate limits for the REST API", "Best practices for using
 the REST API" and "Troubleshooting the REST API"; GraphQL documentation, "Rate limits and query
 limits for the GraphQL API".
@@ -35,10 +35,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long not to send anything, and why."""
+    """How long not to send anything, and why; whether one resource is meant or all of a user's."""
 
     seconds: float
     reason: str
+    scope: Literal["resource", "user"] = "user"
 
 
 def retry_delay(answer: Answer, *, now: float, attempt: int) -> Wait | None:
@@ -53,18 +54,11 @@ def retry_delay(answer: Answer, *, now: float, attempt: int) -> Wait | None:
     if after is not None:
         return Wait(after, f"HTTP {answer.status} with Retry-After")
     if answer.headers.get("x-ratelimit-remaining") == "0":
-        return Wait(reset_s(answer.headers, now), "the rate limit is used up")
+        return Wait(reset_s(answer.headers, now), "the rate limit is used up", "resource")
     if answer.status == 429 or _speaks_of_limit(answer.message):
         seconds = UNSTATED_WAIT_S * 2 ** (attempt - 1)
         return Wait(seconds, f"HTTP {answer.status}: a secondary rate limit")
     return None
-
-
-def spent_delay(headers: Mapping[str, str], *, now: float) -> Wait | None:
-    """The wait after a *successful* answer that used up the limit: asking on would be a 403."""
-    if headers.get("x-ratelimit-remaining") != "0" or "x-ratelimit-reset" not in headers:
-        return None
-    return Wait(reset_s(headers, now), "the rate limit is used up")
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:

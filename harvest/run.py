@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +15,15 @@ from corpus.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
 from corpus.recipe import as_plain
 from corpus.shards import open_shard
 from harvest.account import STAGE, account
-from harvest.api import GitHubApi
+from harvest.api import Api, GitHubApi
 from harvest.assemble import reconcile
+from harvest.credentials import users_of
 from harvest.database import writing
 from harvest.details import DetailsStage
 from harvest.fetch import fetch_all
 from harvest.frontier import Frontier
-from harvest.lanes import Clock, Lanes
 from harvest.recipe import HarvestRecipe, moment
+from harvest.scheduler import Clock, Scheduler
 from harvest.search import Search
 from harvest.selection import OptOut, most_starred, plan_shards, read_opt_out, search_query
 from harvest.source import Source, open_source
@@ -56,7 +58,7 @@ def harvest(
         left_out = _with_takedowns(opt_out, folder)
         _recover(frontier, folder, opt_out, left_out, report)
         with open_source(recipe, tokens, report) as source:
-            _work(recipe, folder, frontier, source, left_out, report, clock)
+            asyncio.run(_work(recipe, folder, frontier, source, left_out, report, clock))
         seconds = clock.now() - started
         manifest = account(
             recipe, frontier, folder.raw, opted_out=len(opt_out.names), seconds=seconds
@@ -151,7 +153,7 @@ def _recover(
             frontier.refetch(repository.id)
 
 
-def _work(
+async def _work(
     recipe: HarvestRecipe,
     folder: RunFolder,
     frontier: Frontier,
@@ -160,20 +162,26 @@ def _work(
     report: Report,
     clock: Clock,
 ) -> None:
-    lanes = Lanes(source.tokens, clock=clock, report=report, max_wait_s=recipe.max_wait_s)
-    api = GitHubApi(source.url, lanes, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
+    scheduler = Scheduler(
+        users_of(source.tokens),
+        clock=clock,
+        report=report,
+        max_wait_s=recipe.max_wait_s,
+        concurrency=recipe.concurrency,
+    )
+    api = GitHubApi(source.url, scheduler, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
     try:
         if frontier.note("shards") is None:
-            _enumerate(recipe, frontier, api, opt_out, report)
+            await _enumerate(recipe, frontier, api, opt_out, report)
             _plan(recipe, frontier)
-        DetailsStage(api, frontier, by_graphql=lanes.with_tokens, report=report).run()
+        await DetailsStage(api, frontier, by_graphql=scheduler.with_tokens, report=report).run()
     finally:
         api.close()
-    fetch_all(recipe, folder.raw, spools_of(folder), frontier, source.url, lanes, report)
+    await fetch_all(recipe, folder.raw, spools_of(folder), frontier, source.url, scheduler, report)
 
 
-def _enumerate(
-    recipe: HarvestRecipe, frontier: Frontier, api: GitHubApi, opt_out: OptOut, report: Report
+async def _enumerate(
+    recipe: HarvestRecipe, frontier: Frontier, api: Api, opt_out: OptOut, report: Report
 ) -> None:
     start = int(moment("created_from", recipe.created_from).timestamp())
     search = Search(
@@ -184,7 +192,7 @@ def _enumerate(
         enough=recipe.max_repositories,
         report=report,
     )
-    search.run(Window(start, frontier.note("until")))
+    await search.run(Window(start, frontier.note("until")))
 
 
 def _plan(recipe: HarvestRecipe, frontier: Frontier) -> None:

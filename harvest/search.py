@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corpus.events import Notice, Progress, Report
-from harvest.api import GitHubApi
+from harvest.api import Api
 from harvest.frontier import Frontier
 from harvest.selection import OptOut
 from harvest.windows import SEARCH_CAP, Reading, Window, after_count, at_end
@@ -14,7 +14,7 @@ class Search:
 
     def __init__(
         self,
-        api: GitHubApi,
+        api: Api,
         frontier: Frontier,
         *,
         query: str,
@@ -27,18 +27,18 @@ class Search:
         # The most starred come first, so few repositories need no more than the first pages.
         self._enough = enough if enough is not None and enough <= SEARCH_CAP else None
 
-    def run(self, whole: Window) -> None:
+    async def run(self, whole: Window) -> None:
         """Read `whole`, or what is left of it. Raises ApiError or UnreachableError."""
         self._frontier.open_window(whole)
         while (reading := self._frontier.next_reading()) is not None:
-            self._step(reading)
+            await self._step(reading)
             self._report(Progress("search", self._frontier.found(), None, "repositories"))
         found = self._frontier.found()
         self._report(Progress("search", found, found, "repositories"))
 
-    def _step(self, reading: Reading) -> None:
+    async def _step(self, reading: Reading) -> None:
         query = f"{self._query} {reading.window.qualifier}".strip()
-        page = self._api.search(query, reading.page)
+        page = await self._api.search(query, reading.page)
         self._frontier.add_found(page.found, self._opt_out)
         read = reading.after_page((f.id for f in page.found), page.total, page.incomplete)
         if self._is_enough():

@@ -12,11 +12,11 @@ from corpus.events import Event, Notice
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest
 from corpus.shards import list_shards, read_rows
-from harvest.lanes import Clock
 from harvest.loopback.catalog import TreeCatalog, memory_catalog
 from harvest.loopback.server import Loopback, serve_in_thread
 from harvest.recipe import HarvestRecipe
 from harvest.run import harvest
+from harvest.scheduler import Clock
 
 Rows = dict[str, list[Mapping[str, Any]]]
 TOKEN = "ghp_SecretThatMustNeverShowUpAnywhere0001"
@@ -30,9 +30,6 @@ class ImpatientClock(Clock):
 
     def now(self) -> float:
         return super().now() + sum(self.slept)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
     async def pause(self, seconds: float) -> None:
         self.slept.append(seconds)

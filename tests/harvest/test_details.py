@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,15 @@ class FakeApi:
         self.asked: list[int] = []
         self.rest: list[str] = []
 
-    def graphql(self, query: str, variables: dict[str, Any]) -> Any:
+    async def graphql(self, query: str, variables: dict[str, Any]) -> Any:
         self.asked.append(len(variables["ids"]))
         return self.answer(variables["ids"])
 
-    def head_commit(self, name: str) -> str:
+    async def head_commit(self, name: str) -> str:
         self.rest.append(name)
         return "d" * 40
 
-    def languages(self, name: str) -> dict[str, int]:
+    async def languages(self, name: str) -> dict[str, int]:
         return {"Python": 7}
 
 
@@ -69,7 +70,8 @@ def node(key: str) -> dict[str, Any]:
 
 
 def ask(api: FakeApi, frontier: Frontier, log: Any) -> None:
-    DetailsStage(api, frontier, by_graphql=True, report=log).run()  # type: ignore[arg-type]
+    stage = DetailsStage(api, frontier, by_graphql=True, report=log)  # type: ignore[arg-type]
+    asyncio.run(stage.run())
 
 
 def test_details_are_kept(frontier: Frontier, log: Any) -> None:

@@ -15,9 +15,10 @@ import pytest
 from aiohttp import web
 
 from harvest.archive import Limits
+from harvest.credentials import users_of
 from harvest.download import Downloader
 from harvest.frontier import Outcome, Repository
-from harvest.lanes import Lanes
+from harvest.scheduler import Scheduler
 from harvest.spool import read_spool, spool_path
 
 LIMITS = Limits(max_file_bytes=1000, max_archive_bytes=1 << 20, max_archive_members=50)
@@ -80,13 +81,15 @@ def repository() -> Repository:
 
 
 async def fetch(hosts: Recorder, spools: Path, bench: Any) -> Outcome:
-    lanes = Lanes([bench.token], clock=bench.clock, report=bench.log, max_wait_s=9)
+    scheduler = Scheduler(
+        users_of([bench.token]), clock=bench.clock, report=bench.log, max_wait_s=9
+    )
     with ThreadPoolExecutor(1) as executor:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             downloader = Downloader(
                 session,
                 executor,
-                lanes,
+                scheduler,
                 api_url=hosts.api,
                 spools=spools,
                 limits=LIMITS,

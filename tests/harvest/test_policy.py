@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from harvest.policy import (
     Answer,
     BadRedirectError,
-    Wait,
     backoff_s,
     graphql_delay,
     may_pass,
@@ -18,7 +17,6 @@ from harvest.policy import (
     read_nodes,
     repository_state,
     retry_delay,
-    spent_delay,
 )
 
 NOW = 1_700_000_000.0
@@ -100,13 +98,6 @@ def test_any_headers_give_a_wait_that_is_not_negative_or_none(
     wait = retry_delay(Answer(status, headers, message), now=NOW, attempt=attempt)
     assert wait is None or wait.seconds >= 0
     assert wait is not None or status == 403
-
-
-def test_a_success_that_spends_the_last_request_shuts_the_gate() -> None:
-    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW) + 10)}
-    assert spent_delay(headers, now=NOW) == Wait(11.0, "the rate limit is used up")
-    assert spent_delay(headers | {"x-ratelimit-remaining": "1"}, now=NOW) is None
-    assert spent_delay({}, now=NOW) is None
 
 
 def test_backoff_grows_to_a_cap() -> None:

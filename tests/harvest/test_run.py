@@ -155,7 +155,7 @@ def test_what_passes_costs_nothing(bench: Any, expected: Any, action: Action) ->
     assert bench.rows == expected
     assert len(bench.clock.slept) >= 6
     if isinstance(action, SecondaryLimit | PrimaryLimit):
-        for resource in ("search", "graphql", "core", "archive"):
+        for resource in ("search", "graphql", "core", "codeload"):
             assert any(f"before the next {resource} request" in line for line in bench.log.lines)
 
 

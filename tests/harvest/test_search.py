@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ class FakeApi:
         self.dies_at: set[int] = set()
         self.hides = 0  # so many results are missing, and it says so
 
-    def search(self, query: str, page: int) -> Page:
+    async def search(self, query: str, page: int) -> Page:
         self.asked += 1
         if self.asked in self.dies_at:
             raise KilledError
@@ -85,9 +86,10 @@ def frontier_at(path: Path) -> Iterator[Frontier]:
 
 
 def run(api: Any, frontier: Frontier, enough: int | None = None, report: Report = silent) -> None:
-    Search(
+    search = Search(
         api, frontier, query="language:Python", opt_out=OptOut(), enough=enough, report=report
-    ).run(WHOLE)
+    )
+    asyncio.run(search.run(WHOLE))
 
 
 # Crowded enough to be split; two never share a second, so that every window can be closed.

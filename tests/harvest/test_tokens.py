@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from corpus.errors import PycodegptError, UsageError
-from harvest.lanes import Lanes
+from harvest.credentials import users_of
 from harvest.loopback.faults import Drop, Fault, SecondaryLimit, ServerError
+from harvest.scheduler import Scheduler
 from harvest.source import Source
 from pycodegpt.commands.harvest import tokens_of
 
@@ -68,9 +69,12 @@ async def test_a_server_that_sends_the_token_back(bench: Any) -> None:
     assert bench.token not in str(caught.value)
 
 
-def test_objects_that_hold_tokens_do_not_show_them(bench: Any) -> None:
-    lanes = Lanes([bench.token], clock=bench.clock, report=bench.log, max_wait_s=1)
-    shown = [repr(lanes.choose("core")), repr(lanes), repr(Source("http://x", [bench.token]))]
+async def test_objects_that_hold_tokens_do_not_show_them(bench: Any) -> None:
+    users = users_of([bench.token])
+    scheduler = Scheduler(users, clock=bench.clock, report=bench.log, max_wait_s=1)
+    async with scheduler.lease("core") as lease:
+        shown = [repr(lease), repr(users), repr(scheduler)]
+    shown.append(repr(Source("http://x", [bench.token])))
     assert not any(bench.token in text for text in shown)
 
 
