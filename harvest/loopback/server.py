@@ -68,8 +68,13 @@ class Loopback:
 
     @property
     def archive_url(self) -> str:
-        """The address of the archive host."""
+        """The address of the archive host, as redirects name it."""
         return self._server.archive_url
+
+    @archive_url.setter
+    def archive_url(self, url: str) -> None:
+        """Let redirects lead to something before it, as a relay is."""
+        self._server.archive_url = url
 
     def set_faults(self, *faults: Fault) -> None:
         """Replace all faults. Safe from any thread while the server runs."""
