@@ -20,6 +20,7 @@ from harvest.tarstream import Member, TarStream
 
 SUFFIX = ".py"
 KEPT, KEPT_LICENSE = "kept", "kept_license"  # what Python and licence files are counted under
+COPY, TOO_LARGE = "copy", "too_large"  # a file whose blob is stored elsewhere; one over its limit
 MAX_PATH_BYTES = 4_096
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -104,30 +105,43 @@ class ArchiveReader:
         path = self._inside(member)
         if path is None:
             return "bad_path"
-        max_bytes = self._max_bytes(path)
+        max_bytes = max_bytes_of(path, self._limits)
         if max_bytes is None:
             return "not_python"
         if member.size > max_bytes:
-            return "too_large"
+            return TOO_LARGE
         return "duplicate" if path in self._seen else None
-
-    def _max_bytes(self, path: str) -> int | None:
-        """How large a file of this name may be; None for one that is not wanted."""
-        if path.endswith(SUFFIX):
-            return self._limits.max_file_bytes
-        return self._limits.max_license_bytes if is_license_file(path) else None
 
     def _inside(self, member: Member) -> str | None:
         """The path below the archive's one top folder, which its first file names."""
-        parts = safe_parts(member.path)
-        if parts is None or len(parts) < 2:
+        top, inside = _split_top(member.path)
+        if inside is None:
             return None
         if self._top is None:
-            self._top = parts[0]
-        return "/".join(parts[1:]) if parts[0] == self._top else None
+            self._top = top
+        return inside if top == self._top else None
 
     def _error(self, reason: str, problem: str) -> ArchiveError:
         return ArchiveError(self._repository, reason, f"its archive can't be used: {problem}")
+
+
+def max_bytes_of(path: str, limits: Limits) -> int | None:
+    """How large a file of this name may be; None for one that is not wanted."""
+    if path.endswith(SUFFIX):
+        return limits.max_file_bytes
+    return limits.max_license_bytes if is_license_file(path) else None
+
+
+def inside_archive(path: str) -> str | None:
+    """The path below the first folder; None for one that is refused."""
+    return _split_top(path)[1]
+
+
+def _split_top(path: str) -> tuple[str, str | None]:
+    parts = safe_parts(path)
+    if parts is None or len(parts) < 2:
+        return "", None
+    return parts[0], "/".join(parts[1:])
 
 
 def safe_parts(path: str) -> list[str] | None:

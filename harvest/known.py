@@ -51,6 +51,11 @@ class Rows(NamedTuple):
     shard: U32
     size: U32
 
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """As they lie on disk."""
+        return self.head, self.tail, self.shard, self.size
+
     def part(self, rows: Any) -> Rows:
         """Some of them."""
         return Rows(self.head[rows], self.tail[rows], self.shard[rows], self.size[rows])
@@ -233,14 +238,12 @@ def _until(run: Run, mark: np.uint64 | None) -> int:
 
 def _write_run(path: Path, most: int, pieces: Iterable[Rows]) -> Run:
     """Write columns one after the other. `most`: how many rows there may be."""
-    offsets = (0, 8, 20, 24)
+    offsets, widths = (0, 8, 20, 24), (8, 12, 4, 4)
     with atomic_path(path) as aside:
         rows = 0
         with aside.open("wb+") as file:
             for piece in pieces:
-                column: NDArray[Any]
-                for column, offset in zip(piece, offsets, strict=True):
-                    width = column.dtype.itemsize * (column.shape[1] if column.ndim > 1 else 1)
+                for column, offset, width in zip(piece.columns, offsets, widths, strict=True):
                     file.seek(offset * most + width * rows)
                     file.write(np.ascontiguousarray(column).data)
                 rows += len(piece.head)
