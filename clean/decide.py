@@ -12,7 +12,6 @@ from pathlib import Path
 
 from clean.dedup import stage as dedup
 from clean.dedup.index import near_index_is_current
-from clean.dedup.ranking import stages_ranked_by
 from clean.inputs import Cleaning, only_run
 from clean.recipe import signal_parameters
 from clean.rules import verdicts
@@ -28,7 +27,17 @@ _LONGEST_SHOWN = 40  # value of a parameter: longer ones are digests
 
 def signals_of(cleaning: Cleaning) -> tuple[SignalStage, ...]:
     """The signal stages that the recipe asks for."""
-    return signal_stages(signal_parameters(cleaning.recipe))
+    stages = signal_stages(signal_parameters(cleaning.recipe))
+    if cleaning.recipe.measure == "all":
+        return stages
+    needed = needed_stages(cleaning)
+    return tuple(stage for stage in stages if stage.name in needed)
+
+
+def needed_stages(cleaning: Cleaning) -> frozenset[str]:
+    """The signal stages that the recipe's decisions read, by name."""
+    duplicates = dedup.stages_read(cleaning.recipe.dedup)
+    return frozenset({*verdicts.stages_of(cleaning.rules), *duplicates})
 
 
 def decide(cleaning: Cleaning, decisions: Path) -> dict[str, int]:
@@ -111,8 +120,7 @@ def what_if(cleaning: Cleaning, name: str) -> Path:
 
 def check_measured(cleaning: Cleaning) -> None:
     """Raises StaleInputError naming a stage that the decisions need, and its parameters."""
-    ranked_by = stages_ranked_by(cleaning.recipe.dedup.survivor_order)
-    needed = {*verdicts.stages_of(cleaning.rules), *ranked_by, "fingerprint"}
+    needed = needed_stages(cleaning)
     for stage in signals_of(cleaning):
         if stage.name in needed:
             _check_stage(stage, cleaning)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from clean.checks import at_least, at_most
 from clean.rules.recipe import RulesRecipe
@@ -134,6 +135,9 @@ class CleanRecipe:
     # Also whether `compile` accepts what `ast` does: no `return` at module level, no argument
     # twice. It costs as much again.
     measure_compiles: bool = False
+    # Which stages a run measures: "all", so that any other recipe can be asked about later without
+    # reading a file again; or "needed", what this recipe's rules and its dedup read and no more.
+    measure: Literal["all", "needed"] = "all"
     # A tokenizer.json to count tokens with, relative to the working directory; off: no counting.
     tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)

@@ -71,6 +71,7 @@ def run_clean(
     """
     check_stage(stage)
     cleaning = open_cleaning(folder, recipe, seed=seed, engine=engine, report=report)
+    _check_asked_for(stage, cleaning)
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
         cleaning = prepare(cleaning)
@@ -102,6 +103,13 @@ def check_stage(stage: str | None) -> None:
     """Raises UsageError for a stage that there is not."""
     if stage is not None and stage not in STAGES:
         raise UsageError(f"no stage {stage!r}; {nearest(stage, list(STAGES))}")
+
+
+def _check_asked_for(stage: str | None, cleaning: Cleaning) -> None:
+    """Raises UsageError for a stage that this recipe has nothing to measure for."""
+    if stage in SIGNALS and stage not in {one.name for one in signals_of(cleaning)}:
+        why = ' (clean.measure = "needed")' if cleaning.recipe.measure == "needed" else ""
+        raise UsageError(f"this recipe does not measure the stage {stage}{why}")
 
 
 def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:

@@ -65,6 +65,13 @@ def scratch_folder(decisions: Path) -> Path:
     return decisions / f"{STAGE}.scratch"
 
 
+def stages_read(recipe: DedupRecipe) -> tuple[str, ...]:
+    """The signal stages that the decision reads; none if nothing is looked for."""
+    if not (recipe.exact or recipe.near):
+        return ()
+    return (FINGERPRINT, *ranking.stages_ranked_by(recipe.survivor_order))
+
+
 def duplicate_stamps(
     shards: Sequence[Shard], sidecars: Path, decisions: Path, recipe: DedupRecipe
 ) -> list[Stamp]:
@@ -74,11 +81,11 @@ def duplicate_stamps(
     reads, StaleInputError if near duplicates are wanted and the near index is missing or of other
     shards or another banding.
     """
-    signals = (FINGERPRINT, *ranking.stages_ranked_by(recipe.survivor_order))
+    read = ((VERDICT, decisions), *((signal, sidecars) for signal in stages_read(recipe)))
     inputs = [
         (shard.name, stamp_of(shard, folder, stage).digest)
         for shard in shards
-        for stage, folder in ((VERDICT, decisions), *((signal, sidecars) for signal in signals))
+        for stage, folder in read
     ]
     near = _index_stamp(shards, sidecars, recipe) if recipe.near else None
     everything = digest([sorted(inputs), near])
@@ -137,6 +144,9 @@ def decide_duplicates(
         return 0
     for stage in (STAGE, EDGES):
         remove_leftovers(decisions / stage)
+    if not stages_read(recipe):
+        _write_nothing(shards, decisions, stamps)
+        return len(shards)
     decision = _Decision(shards, sidecars, decisions, recipe, memory_bytes, report)
     preflight.check_room(decisions, preflight.decision_bytes(sum(s.rows for s in shards)), report)
     database_bytes = memory_bytes - decision.share
@@ -149,6 +159,19 @@ def decide_duplicates(
         decision.write_edges(scratch, stamps)
         decision.write_sidecars(scratch, stamps)
     return len(shards)
+
+
+def _write_nothing(shards: Sequence[Shard], decisions: Path, stamps: Sequence[Stamp]) -> None:
+    """The result where no duplicates are looked for."""
+    with write_shard(edges_path(decisions), EDGES_SCHEMA) as writer:
+        writer.notes.update(made_from=_made_from(stamps))
+    for shard, stamp in zip(shards, stamps, strict=True):
+        path = sidecar_path(decisions, STAGE, shard)
+        write_sidecar(path, _no_duplicates(shard), stamp, shard.rows)
+
+
+def _no_duplicates(shard: Shard) -> pa.Table:
+    return pa.table([pa.nulls(shard.rows, kind) for kind in SCHEMA.types], schema=SCHEMA)
 
 
 class _Decision:
@@ -236,8 +259,7 @@ class _Decision:
     def _row_aligned(self, dropped: pa.Table | None, shard: Shard) -> pa.Table:
         """Spread the dropped rows over the rows of their shard."""
         if dropped is None or not dropped.num_rows:
-            nothing = [pa.nulls(shard.rows, kind) for kind in SCHEMA.types]
-            return pa.table(nothing, schema=SCHEMA)
+            return _no_duplicates(shard)
         places = np.full(shard.rows, -1, np.int64)
         places[dropped.column("row").to_numpy()] = np.arange(dropped.num_rows)
         named = self._name_shards(dropped, "survivor_shard").select(SCHEMA.names)

@@ -4,10 +4,11 @@ import fcntl
 import os
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from clean.aside import placed
-from clean.decide import decided
+from clean.decide import check_measured, decided
 from clean.inputs import open_cleaning
 from clean.recipe import CleanRecipe, DedupRecipe, LimitsRecipe, RulesRecipe, SplitRecipe
 from clean.rules.catalog import active_rules
@@ -21,7 +22,7 @@ from corpus.errors import (
     StaleInputError,
     UsageError,
 )
-from corpus.layout import RunFolder
+from corpus.layout import SPLITS, RunFolder
 from corpus.manifest import FILE_NAME, read_manifest, write_manifest
 from corpus.shards import list_shards
 from corpus.sidecars import sidecar_path
@@ -371,3 +372,52 @@ def test_what_a_killed_pool_left_goes_with_the_scratch_folder(folder, engine):
     left.write_bytes(b"")
     run_clean(folder, LICENSED, seed=1, engine=engine)
     assert not folder.scratch.exists()
+
+
+FEW = CleanRecipe(
+    measure="needed",
+    rules=RulesRecipe(require_syntax=False),
+    dedup=DedupRecipe(exact=False),
+)
+
+
+def test_only_what_is_needed_is_measured_and_the_corpus_is_the_same(folder, engine):
+    few = run_clean(folder, FEW, seed=1, engine=engine)
+    assert {*few.made} == {"text", "verdict", "dedup", "write"}
+    assert {path.name for path in folder.sidecars.iterdir()} == {
+        "text",
+        "verdict",
+        "dedup",
+        "edges",
+    }
+    everything = dataclasses.replace(FEW, measure="all")
+    with pytest.raises(StaleInputError, match="not measured"):
+        check_measured(placed_for(folder, dataclasses.replace(FEW, dedup=DedupRecipe()), engine))
+    written = texts(folder)
+    whole = run_clean(folder, everything, seed=1, engine=engine)
+    assert {"syntax", "license", "fingerprint", "structure"} <= {*whole.made}
+    assert whole.made["text"] == 0
+    assert (whole.counts, texts(folder)) == (few.counts, written)
+
+
+def test_a_near_index_needs_fingerprints_however_little_is_measured(folder, engine):
+    recipe = dataclasses.replace(FEW, dedup=DedupRecipe(near=True))
+    assert {"fingerprint", "near"} <= {*run_clean(folder, recipe, seed=1, engine=engine).made}
+
+
+def test_a_stage_that_is_not_measured_can_not_be_made_anew(folder, engine):
+    with pytest.raises(UsageError, match=r"does not measure the stage license \(clean.measure"):
+        run_clean(folder, FEW, seed=1, stage="license", engine=engine)
+    with pytest.raises(UsageError, match=r"does not measure the stage tokens$"):
+        run_clean(folder, LICENSED, seed=1, stage="tokens", engine=engine)
+
+
+def placed_for(folder, recipe, engine):
+    return placed(open_cleaning(folder, recipe, seed=1, engine=engine))
+
+
+def texts(folder):
+    shards = [
+        shard for split in SPLITS for shard in sorted((folder.clean / split).glob("*.parquet"))
+    ]
+    return [pq.read_table(path, columns=["text"])["text"].to_pylist() for path in shards]
