@@ -7,6 +7,7 @@ client of its own for that long: PyGithub's clients are not made for several thr
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections import defaultdict
@@ -37,6 +38,8 @@ from harvest.windows import PAGE_SIZE
 
 T = TypeVar("T")
 _BARE_ID = "application/vnd.github.sha"
+_TAG = re.compile(r"(?s)<(script|style)\b.*?</\1\s*>|<[^>]*>")
+_GRAPHQL = (dict, list, type(None))
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 USER_AGENT = "pycodegpt-harvest"
 
@@ -176,9 +179,7 @@ class GitHubApi:
         """See Api."""
         by_id = isinstance(name_or_id, int)
         path = f"/repositories/{name_or_id}" if by_id else f"/repos/{name_or_id}"
-        return await self._call(
-            "core", path, lambda client: _found(client.get_repo(name_or_id, lazy=False))
-        )
+        return await self._call("core", path, lambda client: _found(client.get_repo(name_or_id)))
 
     async def rate_limit(self) -> dict[str, Quota]:
         """See Api."""
@@ -198,11 +199,15 @@ class GitHubApi:
 
         def send(client: Github) -> Any:
             # graphql_query() would drop the data that comes beside errors.
-            return client.requester.requestJsonAndCheck(
+            _, body = client.requester.requestJsonAndCheck(
                 "POST",
                 client.requester.graphql_url,
                 input={"query": query, "variables": dict(variables)},
-            )[1]
+            )
+            # A page of text comes back as {"data": text}.
+            if not isinstance(body["data"] if "data" in body else body["errors"], _GRAPHQL):
+                raise TypeError("neither data nor errors")
+            return body
 
         return await self._call("graphql", "/graphql", send)
 
@@ -358,12 +363,14 @@ def _answer(error: GithubException) -> Answer:
     data = error.data
     message = data.get("message") or data.get("data") if isinstance(data, dict) else data
     text = message if isinstance(message, str) else json.dumps(message) if message else ""
+    if text.lstrip()[:1] == "<":  # a page for people: what it shows, less how
+        text = html.unescape(_TAG.sub(" ", text))
     return Answer(error.status, headers, " ".join(text.split())[:300])
 
 
 def _found(item: Repository | RepositorySearchResult) -> Found:
     return Found(
-        id=item.id,
+        id=int(item.id),  # PyGithub knows no field of a page that is no JSON
         node_id=item.node_id,
         name=item.full_name,
         stars=item.stargazers_count,
