@@ -11,6 +11,7 @@ import gzip
 import json
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _IGNORED = frozenset({"per_page", "sort", "order"})
 # Of the connection, not of the answer.
 _HOP_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding"})
 _HEX, _GZIP = re.compile(r"(?:[0-9a-f]{2})+"), b"\x1f\x8b"
+_SOON = re.compile(r"\{NOW\+(\d+)\}")  # in ours: a moment that must not be long ago
 _FIELDS = 10  # lines of one exchange in PyGithub's form, before an empty one
 
 
@@ -167,7 +169,7 @@ def replaying(recorded: Sequence[Recorded]) -> Iterator[Replay]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     replay.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield replay
@@ -187,6 +189,7 @@ def _write(handler: BaseHTTPRequestHandler, one: Recorded, url: str) -> None:
         if key not in _HOP_HEADERS:
             for host in HOSTS:
                 value = value.replace(host, url)
+            value = _SOON.sub(lambda found: str(int(time.time()) + int(found[1])), value)
             handler.send_header(key, value.encode("latin-1", "replace").decode("latin-1"))
     # One of ours that promises more than it has is a connection that broke off.
     broken = cut is not None and one.source.startswith("recordings/") and int(cut) > len(one.body)

@@ -127,6 +127,11 @@ def log() -> Log:
     return Log()
 
 
+@pytest.fixture
+def clock() -> ImpatientClock:
+    return ImpatientClock()
+
+
 @pytest.fixture(scope="session")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """What an undisturbed harvest of the small catalog brings."""
