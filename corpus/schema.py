@@ -29,6 +29,12 @@ DOCUMENT = pa.schema(
     ]
 )
 
+# A file whose content is a row elsewhere in the same harvest: the row of the same `blob_id`.
+COPY = pa.schema(
+    [DOCUMENT.field(name) for name in ("repo_id", "repo", "commit", "path", "blob_id")]
+    + [DOCUMENT.field(name) for name in ("stars", "fork", "license")]
+)
+
 # What a document *is*; the shard digest is taken over these columns and no others.
 IDENTITY = ("repo_id", "repo", "commit", "path", "blob_id")
 

@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from harvest.archive import Limits, inside_archive, max_bytes_of
+from harvest.archive import (
+    KEPT,
+    KEPT_LICENSE,
+    SUFFIX,
+    Limits,
+    inside_archive,
+    max_bytes_of,
+)
 from harvest.git.errors import corrupt
 from harvest.git.pack import Entry
 from harvest.git.store import Store
@@ -27,6 +34,11 @@ class ListedFile(NamedTuple):
     path: str
     blob_id: bytes
 
+    @property
+    def is_python(self) -> bool:
+        """A Python file, as opposed to a licence file."""
+        return self.path.endswith(SUFFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -38,15 +50,18 @@ class Listing:
     files: tuple[ListedFile, ...]
     counts: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def ids(self) -> set[bytes]:
-        """The blobs."""
-        return {file.blob_id for file in self.files}
-
 
 def in_order(files: Iterable[ListedFile]) -> tuple[ListedFile, ...]:
     """By the bytes of the path, which is git's own order of a commit's files."""
     return tuple(sorted(files, key=lambda file: file.path.encode()))
+
+
+def archive_listing(
+    commit: str, fetched_at: int, files: Iterable[ListedFile], counts: Counter[str]
+) -> Listing:
+    """The listing of what an archive brought; which files become rows is settled later."""
+    others = {key: number for key, number in counts.items() if key not in (KEPT, KEPT_LICENSE)}
+    return Listing(commit, "archive", fetched_at, in_order(files), Counter(others))
 
 
 def list_trees(

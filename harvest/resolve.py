@@ -7,10 +7,10 @@ transport, the same blob ends in the same row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harvest.archive import COPY, KEPT, KEPT_LICENSE, SUFFIX, TOO_LARGE, Limits, max_bytes_of
+from harvest.archive import COPY, KEPT, KEPT_LICENSE, TOO_LARGE, Limits, max_bytes_of
 from harvest.listing import ListedFile, Listing
 
 Sizes = Mapping[bytes, int]  # of blobs, by id
@@ -33,6 +33,7 @@ class Resolution:
     copies: list[ListedFile] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     python_bytes: int = 0  # of the rows
+    stored: dict[bytes, int] = field(default_factory=dict)  # blobs of the rows, and the next
     oversize: dict[bytes, int] = field(default_factory=dict)  # too large under any name
     missing: list[bytes] = field(default_factory=list)  # each once
 
@@ -99,14 +100,14 @@ def _leave_out(
     resolution.counts[TOO_LARGE] += 1
     if once and blob_id not in seen and size > largest(limits):
         # Nobody need ask for it again; what is too large for its name alone, another may keep.
-        resolution.oversize[blob_id] = seen[blob_id] = size
+        resolution.oversize[blob_id] = resolution.stored[blob_id] = seen[blob_id] = size
 
 
 def _keep(file: ListedFile, size: int, resolution: Resolution) -> None:
-    is_python = file.path.endswith(SUFFIX)
     resolution.rows.append(file)
-    resolution.counts[KEPT if is_python else KEPT_LICENSE] += 1
-    resolution.python_bytes += size if is_python else 0
+    resolution.stored[file.blob_id] = size
+    resolution.counts[KEPT if file.is_python else KEPT_LICENSE] += 1
+    resolution.python_bytes += size if file.is_python else 0
 
 
 def largest(limits: Limits) -> int:
@@ -114,6 +115,6 @@ def largest(limits: Limits) -> int:
     return max(limits.max_file_bytes, limits.max_license_bytes or 0)
 
 
-def wanted(resolved: Mapping[int, Resolution]) -> dict[int, Sequence[bytes]]:
+def wanted(resolved: Mapping[int, Resolution]) -> dict[int, list[bytes]]:
     """The blobs to ask each repository for, by its id; empty once all are there."""
     return {key: each.missing for key, each in resolved.items() if each.missing}

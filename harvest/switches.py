@@ -15,8 +15,12 @@ from harvest.loopback.faults import (
     Gone,
     Hostile,
     HostileArchive,
+    HostilePack,
+    HostilePackKind,
     Incomplete,
+    NoFilter,
     NotGzip,
+    OldProtocol,
     PrimaryLimit,
     Route,
     SecondaryLimit,
@@ -44,7 +48,10 @@ ACTIONS: dict[str, Action] = {
     "blocked": Blocked(),
     "incomplete": Incomplete(),
     "not-gzip": NotGzip(),
+    "no-filter": NoFilter(),
+    "old-protocol": OldProtocol(),
     **{kind.replace("_", "-"): HostileArchive(kind) for kind in get_args(Hostile)},
+    **{f"pack-{kind.replace('_', '-')}": HostilePack(kind) for kind in get_args(HostilePackKind)},
 }
 
 

@@ -16,6 +16,7 @@ Route = Literal[
     "*",
     "archive",
     "commit",
+    "git",
     "graphql",
     "languages",
     "license",
@@ -38,6 +39,19 @@ Hostile = Literal[
     "many_members",
     "parent_path",
     "symbolic_link",
+]
+HostilePackKind = Literal[
+    "bomb",
+    "claimed_size",
+    "damaged",
+    "delta_bomb",
+    "error_line",
+    "fatal_band",
+    "missing_base",
+    "missing_object",
+    "many_objects",
+    "not_a_pack",
+    "wrong_blob",
 ]
 
 
@@ -122,6 +136,23 @@ class HostileArchive:
     kind: Hostile
 
 
+@dataclass(frozen=True, slots=True)
+class NoFilter:
+    """A git host that filters no objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class OldProtocol:
+    """A git host that does not know version 2 of the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostilePack:
+    """A git host's answer made to hurt whoever reads it; see `hostilepack`."""
+
+    kind: HostilePackKind
+
+
 Action = (
     Drop
     | Truncate
@@ -136,6 +167,9 @@ Action = (
     | Incomplete
     | NotGzip
     | HostileArchive
+    | NoFilter
+    | OldProtocol
+    | HostilePack
 )
 
 

@@ -64,6 +64,10 @@ class GitCatalog:
         """All that could be read, by rising id."""
         return self._repositories
 
+    def folder(self, repository: Repository) -> Path:
+        """Where it lies."""
+        return self._folders[repository.id]
+
     def commit(self, repository: Repository, ref: str) -> Commit | None:
         """What git itself says that `ref` stands for. Raises FileError."""
         return _commit(self._folders[repository.id], ref)

@@ -20,7 +20,7 @@ from types import TracebackType
 from aiohttp import web
 
 from corpus.errors import UsageError
-from harvest.loopback import archives, problems, rest
+from harvest.loopback import archives, githttp, problems, rest
 from harvest.loopback.exchange import ENTERPRISE_PREFIX, Exchange, Reply, Server, endpoint
 from harvest.loopback.faults import Fault, FaultBoard
 from harvest.loopback.graphql import graphql
@@ -120,6 +120,8 @@ class Loopback:
                 app.router.add_get(start + path, endpoint(self._server, route, handler))
         for path in ("/graphql", "/api/graphql"):
             app.router.add_post(path, endpoint(self._server, "graphql", graphql))
+        for method, path in githttp.PATHS:
+            app.router.add_route(method, path, githttp.git_endpoint(self._server))
         app.router.add_route("*", "/{rest:.*}", endpoint(self._server, "unknown", _unknown))
         return app
 
