@@ -50,7 +50,7 @@ async def _respond(
         return web.Response(status=404, text="404: Not Found")
     pieces = _pieces(server, known, commit, actions)
     cuts = [each.after_bytes for each in actions if isinstance(each, fault.Truncate)]
-    return await _stream(request, _headers(known, commit), pieces, min(cuts, default=None))
+    return await stream(request, _headers(known, commit), pieces, min(cuts, default=None))
 
 
 async def _commit(server: Server, known: Repository, ref: str) -> Commit | None:
@@ -86,7 +86,7 @@ def _headers(known: Repository, commit: Commit) -> dict[str, str]:
     }
 
 
-async def _stream(
+async def stream(
     request: web.Request, headers: dict[str, str], pieces: Iterator[bytes], cut: int | None
 ) -> web.StreamResponse:
     """Send in chunks, without a length, as the archive host does; hang up after `cut` bytes."""

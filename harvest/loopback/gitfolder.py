@@ -193,7 +193,9 @@ def _sizes(where: Path, commit_id: str) -> dict[str, int]:
     sizes = {}
     for entry in filter(None, listed.split(b"\0")):
         about, _, path = entry.partition(b"\t")
-        mode, _, _, size = about.split()
+        mode, _, blob, size = about.split()
+        if not size.isdigit() and mode.startswith(b"100"):
+            raise FileError(where, f"blob {blob.decode()} is missing, as in a partial clone")
         if mode.startswith(b"100"):
             sizes[path.decode("utf-8", "surrogateescape")] = int(size)
     return sizes

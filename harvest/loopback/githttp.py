@@ -6,9 +6,10 @@ Only fetching, and only from catalogs that are git folders; any other repository
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 from aiohttp import web
 
 from harvest.loopback import faults as fault
+from harvest.loopback.archives import stream
 from harvest.loopback.catalog import GitCatalog
-from harvest.loopback.exchange import Server, hang_up, hung_up, status_fault, suffer_delay_or_drop
+from harvest.loopback.exchange import Server, hung_up, status_fault, suffer_delay_or_drop
 from harvest.loopback.hostilepack import hostile_answer
 
 SERVICE = "git-upload-pack"
@@ -25,6 +27,7 @@ PATHS = (
     ("GET", "/{owner}/{repo}/info/refs"),
     ("POST", "/{owner}/{repo}/" + SERVICE),
 )
+_ANNOUNCEMENT = b"001e# service=%s\n0000" % SERVICE.encode()
 _MAX_REQUEST_BYTES = 64 << 20
 _PIECE_BYTES = 1 << 16
 _PROTOCOL = re.compile(r"[a-z0-9=:.-]{1,40}")
@@ -91,14 +94,10 @@ async def _advertise(
         return web.Response(status=403, text="Please upgrade your git client.")
     command = [*_command(where, actions), "--http-backend-info-refs"]
     # Version 2 is told at once; older ones are announced first.
-    start = (
-        b""
-        if _version(request, actions) == "version=2"
-        else b"001e# service=%s\n0000" % (SERVICE.encode())
-    )
-    return await _serve(
-        request, command, b"", start, actions, f"application/x-{SERVICE}-advertisement"
-    )
+    version = _version(request, actions)
+    start = b"" if version == "version=2" else _ANNOUNCEMENT
+    content_type = f"application/x-{SERVICE}-advertisement"
+    return await _stream(request, _spoken(command, version, b"", start), actions, content_type)
 
 
 async def _upload(
@@ -114,8 +113,9 @@ async def _upload(
         if isinstance(action, fault.HostilePack):
             wants = re.findall(rb"want ([0-9a-f]{40})\n", bytes(body))
             pieces = hostile_answer(action.kind, [want.decode() for want in wants])
-            return await _stream(request, _iterated(pieces), actions, result)
-    return await _serve(request, _command(where, actions), bytes(body), b"", actions, result)
+            return await _stream(request, pieces, actions, result)
+    spoken = _spoken(_command(where, actions), _version(request, actions), bytes(body), b"")
+    return await _stream(request, spoken, actions, result)
 
 
 def _command(where: Path, actions: list[fault.Action]) -> list[str]:
@@ -138,73 +138,31 @@ def _version(request: web.Request, actions: list[fault.Action]) -> str:
     return asked if _PROTOCOL.fullmatch(asked) else ""
 
 
-async def _serve(
-    request: web.Request,
-    command: list[str],
-    body: bytes,
-    start: bytes,
-    actions: list[fault.Action],
-    content_type: str,
-) -> web.StreamResponse:
-    """Answer with what the command says to `body`."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "GIT_PROTOCOL": _version(request, actions)},
-    )
-    try:
-        return await _stream(request, _spoken(process, body, start), actions, content_type)
-    finally:
-        if process.returncode is None:
-            process.kill()  # nobody is left to read the rest
-        await process.wait()
-
-
-async def _spoken(process: asyncio.subprocess.Process, body: bytes, start: bytes) -> Any:
-    assert process.stdin is not None and process.stdout is not None
-    feeding = asyncio.ensure_future(_feed(process.stdin, body))
-    try:
-        if start:
-            yield start
-        while piece := await process.stdout.read(_PIECE_BYTES):
-            yield piece
-    finally:
-        feeding.cancel()
-
-
-async def _feed(stdin: asyncio.StreamWriter, body: bytes) -> None:
-    try:
-        stdin.write(body)
-        await stdin.drain()
-        stdin.close()
-    except ConnectionError:
-        pass  # git has heard enough, and says why
-
-
-async def _iterated(pieces: Iterator[bytes]) -> Any:
-    for piece in pieces:
-        yield piece
+def _spoken(command: list[str], version: str, body: bytes, start: bytes) -> Iterator[bytes]:
+    """What the command says to `body`, as it comes, after `start`."""
+    if start:
+        yield start
+    with tempfile.TemporaryFile() as asked:
+        asked.write(body)
+        asked.seek(0)
+        with subprocess.Popen(
+            command,
+            stdin=asked,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "GIT_PROTOCOL": version},
+        ) as process:
+            assert process.stdout is not None
+            try:
+                while piece := process.stdout.read(_PIECE_BYTES):
+                    yield piece
+            finally:
+                process.kill()  # nobody may be left to read the rest
 
 
 async def _stream(
-    request: web.Request, pieces: Any, actions: list[fault.Action], content_type: str
+    request: web.Request, pieces: Iterator[bytes], actions: list[fault.Action], content_type: str
 ) -> web.StreamResponse:
-    cut = min(
-        (each.after_bytes for each in actions if isinstance(each, fault.Truncate)), default=None
-    )
-    headers = {
-        "Content-Type": content_type,
-        "Cache-Control": "no-cache, max-age=0, must-revalidate",
-    }
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    sent = 0
-    async for piece in pieces:
-        if cut is not None and sent + len(piece) >= cut:
-            await response.write(piece[: cut - sent])
-            hang_up(request)
-        await response.write(piece)
-        sent += len(piece)
-    return response
+    cuts = [each.after_bytes for each in actions if isinstance(each, fault.Truncate)]
+    headers = {"Content-Type": content_type, "Cache-Control": "no-cache"}
+    return await stream(request, headers, pieces, min(cuts, default=None))
