@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from corpus.manifest import FileEntry, Manifest
 from corpus.recipe import as_plain
 from harvest.assemble import shard_path
+from harvest.certificate import certificate
 from harvest.frontier import Frontier, Repository
 from harvest.recipe import HarvestRecipe
 
@@ -26,7 +26,7 @@ def account(
         outputs=tuple(_outputs(frontier, raw)),
         counts=_counts(frontier),
         facts={
-            "coverage": _coverage(frontier),
+            "coverage": certificate(frontier),
             # What was planned and can't be had: later harvests and readers must know.
             "tombstones": [
                 _grave(each) for each in frontier.with_states("gone", "blocked", "empty")
@@ -59,26 +59,6 @@ def _counts(frontier: Frontier) -> dict[str, int]:
     return dict(counts)
 
 
-def _coverage(frontier: Frontier) -> dict[str, Any]:
-    windows = frontier.coverage()
-    states = Counter(state for _, state in windows)
-    return {
-        "windows": dict(sorted(states.items())),
-        # Closed ones need no list: every repository that the server counted was seen.
-        "not_closed": [
-            {
-                "from": _iso(reading.window.start),
-                "until": _iso(reading.window.stop),
-                "state": state,
-                "total": reading.total,
-                "seen": len(reading.seen),
-            }
-            for reading, state in windows
-            if state != "closed"
-        ],
-    }
-
-
 def _grave(repository: Repository) -> dict[str, Any]:
     return {
         "id": repository.id,
@@ -86,7 +66,3 @@ def _grave(repository: Repository) -> dict[str, Any]:
         "state": repository.state,
         "reason": repository.reason,
     }
-
-
-def _iso(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import requests
 from github import Auth, Github, GithubException
-from github.Repository import Repository, RepositorySearchResult
 from github.Requester import (
     HTTPRequestsConnectionClass,
     HTTPSRequestsConnectionClass,
@@ -39,6 +39,7 @@ from harvest.windows import PAGE_SIZE
 T = TypeVar("T")
 _BARE_ID = "application/vnd.github.sha"
 _TAG = re.compile(r"(?s)<(script|style)\b.*?</\1\s*>|<[^>]*>")
+_REDIRECTED = "Github server redirected"
 _GRAPHQL = (dict, list, type(None))
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 USER_AGENT = "pycodegpt-harvest"
@@ -119,6 +120,7 @@ class GitHubApi:
         self._idle: defaultdict[str | None, list[Github]] = defaultdict(list)  # by token
         self._reached = False
         Requester.injectConnectionClasses(_Plain, _Secure)
+        logging.getLogger("github").setLevel(logging.WARNING)  # else every rename is a line
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,9 +133,14 @@ class GitHubApi:
         """See Api."""
 
         def send(client: Github) -> Page:
-            results = client.search_repositories(query, sort="stars", order="desc")
-            found = tuple(_found(item) for item in results.get_page(page))
-            return Page(found, int(results.totalCount), bool(results.incomplete_results))
+            _, body = client.requester.requestJsonAndCheck(
+                "GET",
+                "/search/repositories",
+                parameters={"q": query, "sort": "stars", "order": "desc", "page": page + 1}
+                | {"per_page": PAGE_SIZE},
+            )
+            found = tuple(_found(item) for item in body["items"])
+            return Page(found, int(body["total_count"]), bool(body["incomplete_results"]))
 
         return await self._call("search", "/search/repositories", send)
 
@@ -156,7 +163,9 @@ class GitHubApi:
             # The bare id; the commit as JSON would bring its whole difference along.
             ask = client.requester.requestJsonAndCheck
             _, answer = ask("GET", path, headers={"Accept": _BARE_ID})
-            commit = answer["data"] if isinstance(answer, dict) else ""
+            commit = ""
+            if isinstance(answer, dict):  # whole, where a server knows no bare ids
+                commit = str(answer.get("sha") or answer["data"])
             # An id without letters is taken for a number on the way.
             return commit if _COMMIT.fullmatch(commit) else str(ask("GET", path)[1]["sha"])
 
@@ -179,7 +188,11 @@ class GitHubApi:
         """See Api."""
         by_id = isinstance(name_or_id, int)
         path = f"/repositories/{name_or_id}" if by_id else f"/repos/{name_or_id}"
-        return await self._call("core", path, lambda client: _found(client.get_repo(name_or_id)))
+        return await self._call(
+            "core",
+            path,
+            lambda client: _found(client.requester.requestJsonAndCheck("GET", path)[1]),
+        )
 
     async def rate_limit(self) -> dict[str, Quota]:
         """See Api."""
@@ -255,6 +268,8 @@ class GitHubApi:
                 raise self._unreachable(trouble) from None
         else:
             problem = "that is not what a GitHub API answers; is api_url right?"
+            if _REDIRECTED in str(trouble):  # PyGithub follows no redirect to another host
+                problem = "redirects to another address: correct api_url"
             raise ApiError(self.url + path, 200, problem) from None
 
     def _new_client(self, token: str | None) -> Github:
@@ -368,18 +383,22 @@ def _answer(error: GithubException) -> Answer:
     return Answer(error.status, headers, " ".join(text.split())[:300])
 
 
-def _found(item: Repository | RepositorySearchResult) -> Found:
+def _found(item: Mapping[str, Any]) -> Found:
+    # Not PyGithub's objects: for a field that an item lacks they send a request of their own,
+    # past the scheduler.
     return Found(
-        id=int(item.id),  # PyGithub knows no field of a page that is no JSON
-        node_id=item.node_id,
-        name=item.full_name,
-        stars=item.stargazers_count,
-        fork=item.fork,
-        size_kb=item.size,
-        license=item.license.spdx_id if item.license else None,
-        pushed_at=_iso(item.pushed_at),
+        id=int(item["id"]),
+        node_id=str(item["node_id"]),
+        name=str(item["full_name"]),
+        stars=int(item["stargazers_count"]),
+        fork=bool(item["fork"]),
+        size_kb=int(item["size"]),
+        license=item["license"]["spdx_id"] if item.get("license") else None,
+        pushed_at=_iso(item.get("pushed_at")),
+        created_at=_iso(item.get("created_at")),
+        archived=item.get("archived"),
     )
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat() if moment else None
+def _iso(moment: str | None) -> str | None:
+    return datetime.fromisoformat(moment).astimezone(UTC).isoformat() if moment else None

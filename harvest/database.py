@@ -11,28 +11,55 @@ from pathlib import Path
 from corpus.errors import DiskFullError, FileError, HarvestError
 from corpus.files import named_errors
 
-FORMAT = 1
+FORMAT = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS windows (
-    start INTEGER, stop INTEGER, short_splits INTEGER NOT NULL,
+    start INTEGER, stop INTEGER, min_stars INTEGER, max_stars INTEGER,
+    min_size_kb INTEGER, max_size_kb INTEGER, short_splits INTEGER NOT NULL,
     state TEXT NOT NULL,  -- open, split, closed, capped, short, enough
-    page INTEGER NOT NULL, total INTEGER NOT NULL, seen TEXT NOT NULL,
+    page INTEGER NOT NULL, total INTEGER NOT NULL,
+    seen BLOB NOT NULL, seen_count INTEGER NOT NULL,  -- the ids are dropped with the last page
     incomplete INTEGER NOT NULL, looks INTEGER NOT NULL,
-    PRIMARY KEY (start, stop)
+    PRIMARY KEY (start, stop, min_stars, max_stars, min_size_kb, max_size_kb)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parts (
+    source TEXT, key TEXT, state TEXT NOT NULL, position INTEGER NOT NULL, facts TEXT NOT NULL,
+    PRIMARY KEY (source, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS parts_by_state ON parts (source, state);
 CREATE TABLE IF NOT EXISTS repositories (
-    id INTEGER PRIMARY KEY, node_id TEXT NOT NULL, name TEXT NOT NULL, stars INTEGER NOT NULL,
-    fork INTEGER NOT NULL, size_kb INTEGER NOT NULL, license TEXT, pushed_at TEXT,
-    state TEXT NOT NULL, reason TEXT, shard INTEGER, position INTEGER, commit_id TEXT,
-    languages TEXT, rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
+    id INTEGER PRIMARY KEY, node_id TEXT NOT NULL, name TEXT NOT NULL, sources INTEGER NOT NULL,
+    stars INTEGER, fork INTEGER, archived INTEGER, size_kb INTEGER, license TEXT,
+    created_at TEXT, pushed_at TEXT,
+    state TEXT NOT NULL, reason TEXT, commit_id TEXT, previous_commit TEXT,
+    generation INTEGER NOT NULL DEFAULT 0, languages TEXT, python_bytes INTEGER,
+    transport TEXT, shard INTEGER, position INTEGER,
+    rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
     counts TEXT NOT NULL DEFAULT '{}'
 );
-CREATE INDEX IF NOT EXISTS by_shard ON repositories (shard, position);
+CREATE INDEX IF NOT EXISTS by_shard ON repositories (shard, position) WHERE shard IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_state ON repositories (state);
 CREATE TABLE IF NOT EXISTS shards (
     id INTEGER PRIMARY KEY, digest TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
+-- How many repositories are in each state: counted as they change, never by reading them all.
+CREATE TABLE IF NOT EXISTS counters (
+    state TEXT, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY (state, reason)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS count_new AFTER INSERT ON repositories BEGIN
+    INSERT INTO counters VALUES (NEW.state, coalesce(NEW.reason, ''), 1)
+    ON CONFLICT (state, reason) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS count_change AFTER UPDATE OF state, reason ON repositories
+WHEN OLD.state IS NOT NEW.state OR OLD.reason IS NOT NEW.reason BEGIN
+    UPDATE counters SET n = n - 1 WHERE state = OLD.state AND reason = coalesce(OLD.reason, '');
+    INSERT INTO counters VALUES (NEW.state, coalesce(NEW.reason, ''), 1)
+    ON CONFLICT (state, reason) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS count_end AFTER DELETE ON repositories BEGIN
+    UPDATE counters SET n = n - 1 WHERE state = OLD.state AND reason = coalesce(OLD.reason, '');
+END;
 """
 
 
@@ -88,7 +115,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _check_format(path: Path, database: sqlite3.Connection) -> None:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version not in (0, FORMAT):
-        raise FileError(path, f"a frontier of format {version}; this version reads {FORMAT}")
+        problem = f"a frontier of format {version}, and this version reads format {FORMAT}"
+        hint = "finish it with the version that began it, or choose another run folder (run = ...)"
+        raise FileError(path, f"{problem}; {hint}")
 
 
 @contextmanager

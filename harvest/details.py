@@ -1,33 +1,39 @@
-"""Ask for the commit, languages and licence of every planned repository before it is fetched.
+"""Ask for the commit, languages and licence of every wanted repository before it is fetched.
 
-With a token by GraphQL, a hundred repositories for about a point; without one by REST, two
-requests each.
+With a token by GraphQL, a hundred repositories for about a point, several queries in flight;
+without one by REST, two or three requests each. What comes back is judged by the recipe's rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from corpus.errors import ApiError
 from corpus.events import Progress, Report
 from harvest.api import Api
+from harvest.batches import BatchSize
 from harvest.frontier import Details, Frontier, Outcome, Repository
 from harvest.policy import Answer, may_pass, read_nodes, repository_state
+from harvest.selection import Found, Judge
+from harvest.workers import work_off
 
-BATCH = 100  # ids a GraphQL query
-MAX_LANGUAGES = 100
-_QUERY = """
+QUERY = """
 query ($ids: [ID!]!) {
   nodes(ids: $ids) {
     ... on Repository {
+      id
       databaseId
       nameWithOwner
       stargazerCount
+      isFork
+      isArchived
+      diskUsage
+      createdAt
       pushedAt
       licenseInfo { spdxId }
       defaultBranchRef { name target { oid } }
-      languages(first: %d, orderBy: {field: SIZE, direction: DESC}) {
+      languages(first: 100, orderBy: {field: SIZE, direction: DESC}) {
         edges { size node { name } }
       }
     }
@@ -35,73 +41,156 @@ query ($ids: [ID!]!) {
 }
 """
 _EMPTY = Outcome(state="empty", reason="no_commits")
+_GONE = Outcome(state="gone", reason="not_found")
+# These bring GraphQL's id from GitHub itself; for the others it is made from the number.
+_WITH_NODE_ID = frozenset({"search", "ids", "list"})
 
 
 class DetailsStage:
-    """Fills in the details of every pending repository; goes on where a killed run was."""
+    """Fills in the details of every wanted repository; goes on where a killed run was."""
 
-    def __init__(self, api: Api, frontier: Frontier, *, by_graphql: bool, report: Report) -> None:
+    def __init__(
+        self,
+        api: Api,
+        frontier: Frontier,
+        *,
+        judge: Judge,
+        by_graphql: bool,
+        at_once: int,
+        report: Report,
+    ) -> None:
         self._api, self._frontier, self._report = api, frontier, report
-        self._by_graphql = by_graphql
+        self._judge, self._by_graphql, self._at_once = judge, by_graphql, at_once
+        self._size = BatchSize()
+        self._done = 0
 
     async def run(self) -> None:
         """Raises ApiError or UnreachableError; a repository that can't be had is an outcome."""
-        total = self._frontier.planned()
-        while batch := self._frontier.undetailed(BATCH if self._by_graphql else 1):
-            if self._by_graphql:
-                await self._ask_graphql(batch)
-            else:
-                await self._ask_rest(batch[0])
-            done = total - self._frontier.count_undetailed()
-            self._report(Progress("details", done, total, "repositories"))
+        self._total = self._done + self._frontier.count("wanted")
+        await work_off(self._batches(), self._ask, at_once=self._at_once)
 
-    async def _ask_graphql(self, batch: Sequence[Repository]) -> None:
-        by_node = {repository.node_id: repository for repository in batch}
-        body = await self._nodes(list(by_node))
-        if body is None:
-            await self._divide(batch)
-            return
-        nodes = read_nodes(list(by_node), body)
-        for key in nodes.gone:
-            self._frontier.settle(by_node[key].id, Outcome(state="gone", reason="not_found"))
-        known = {key: _from_node(by_node[key], node) for key, node in nodes.found.items()}
-        for key, details in known.items():
-            if details is None:
-                self._frontier.settle(by_node[key].id, _EMPTY)
-        self._frontier.keep_details([details for details in known.values() if details])
-        if nodes.again:
-            await self._divide([by_node[key] for key in nodes.again])
+    def _batches(self) -> Iterator[Sequence[Repository]]:
+        after = -1
+        while batch := self._frontier.wanted(after, self._size.now if self._by_graphql else 1):
+            after = batch[-1].id
+            yield batch
 
-    async def _nodes(self, ids: list[str]) -> Any:
-        """The answer; None if the server could not finish it, which a smaller batch may cure."""
-        try:
-            return await self._api.graphql(_QUERY % MAX_LANGUAGES, {"ids": ids})
-        except ApiError as error:
-            if may_pass(error.status):
-                return None
-            raise
-
-    async def _divide(self, batch: Sequence[Repository]) -> None:
-        if len(batch) == 1:
-            # REST gives the last word on a repository that GraphQL can't answer for.
+    async def _ask(self, batch: Sequence[Repository]) -> Sequence[Sequence[Repository]]:
+        """Settle a batch; what has to be asked for again, in smaller ones."""
+        again: Sequence[Repository] = ()
+        if not self._by_graphql:
             await self._ask_rest(batch[0])
-            return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
-            await self._ask_graphql(half)
+        else:
+            again = await self._ask_graphql(batch)
+            if again and len(batch) == 1:
+                # REST gives the last word on a repository that GraphQL can't answer for.
+                await self._ask_rest(batch[0])
+                again = ()
+        self._done += len(batch) - len(again)
+        self._report(Progress("details", self._done, self._total, "repositories"))
+        middle = -(-len(again) // 2)
+        return [half for half in (again[:middle], again[middle:]) if half]
+
+    async def _ask_graphql(self, batch: Sequence[Repository]) -> Sequence[Repository]:
+        by_node = {repository.node_id: repository for repository in batch}
+        try:
+            body = await self._api.graphql(QUERY, {"ids": list(by_node)})
+        except ApiError as error:
+            if not may_pass(error.status):
+                raise
+            self._size.too_much(len(batch))
+            return batch
+        nodes = read_nodes(list(by_node), body)
+        if nodes.again:
+            self._size.too_much(len(batch))
+        else:
+            self._size.went_well(len(batch))
+        gone = [by_node[key] for key in nodes.gone]
+        # Should GitHub not know a single id that we made, they may be made wrongly.
+        doubtful = [] if nodes.found else [each for each in gone if _made_up(each)]
+        with self._frontier.together():
+            for repository in gone:
+                if repository not in doubtful:
+                    self._frontier.settle(repository.id, _GONE)
+            for key, node in nodes.found.items():
+                self._keep_node(by_node[key], node)
+        for repository in doubtful:
+            await self._ask_rest(repository)
+        return [by_node[key] for key in nodes.again]
+
+    def _keep_node(self, repository: Repository, node: Mapping[str, Any]) -> None:
+        branch = node.get("defaultBranchRef") or {}
+        commit = (branch.get("target") or {}).get("oid")
+        if node.get("databaseId", repository.id) != repository.id:
+            self._frontier.settle(repository.id, Outcome(state="failed", reason="wrong_id"))
+        elif commit:
+            self._keep(repository, _found_in(node, repository), commit, _languages_in(node))
+        else:
+            self._frontier.settle(repository.id, _EMPTY)
+
+    def _keep(
+        self, repository: Repository, found: Found, commit: str, languages: Mapping[str, int]
+    ) -> None:
+        searched = "search" in repository.sources
+        state, reason = self._judge.detailed(
+            found, languages, known_as=repository.name, searched=searched
+        )
+        details = Details(
+            id=repository.id,
+            node_id=found.node_id,
+            name=found.name,
+            stars=found.stars,
+            fork=found.fork,
+            archived=found.archived,
+            size_kb=found.size_kb,
+            license=found.license,
+            created_at=found.created_at,
+            pushed_at=found.pushed_at,
+            commit=commit,
+            languages=languages,
+            state=state,
+            reason=reason,
+        )
+        self._frontier.keep_details([details])
 
     async def _ask_rest(self, repository: Repository) -> None:
         try:
-            commit = await self._api.head_commit(repository.name)
-            languages = await self._api.languages(repository.name)
+            found = await self._listing(repository)
+            judged = self._judge.listed(found)
+            if judged.state != "found":
+                outcome = Outcome(state=judged.state, reason=judged.reason)
+                self._frontier.settle(repository.id, outcome)
+                return
+            commit = await self._api.head_commit(found.name)
+            languages = await self._api.languages(found.name)
         except ApiError as error:
-            outcome = _outcome(error)
-            if outcome is None:
+            outcome_of = _outcome(error)
+            if outcome_of is None:
                 raise
-            self._frontier.settle(repository.id, outcome)
+            self._frontier.settle(repository.id, outcome_of)
             return
-        known = Details(id=repository.id, name=repository.name, commit=commit, languages=languages)
-        self._frontier.keep_details([known])
+        self._keep(repository, found, commit, languages)
+
+    async def _listing(self, repository: Repository) -> Found:
+        """What is known of it, asked for where its source did not say."""
+        if repository.archived is None:
+            return await self._api.repository(repository.id)
+        return Found(
+            id=repository.id,
+            node_id=repository.node_id,
+            name=repository.name,
+            stars=repository.stars,
+            fork=repository.fork,
+            size_kb=repository.size_kb,
+            license=repository.license,
+            pushed_at=repository.pushed_at,
+            created_at=repository.created_at,
+            archived=repository.archived,
+        )
+
+
+def _made_up(repository: Repository) -> bool:
+    return not _WITH_NODE_ID.intersection(repository.sources)
 
 
 def _outcome(error: ApiError) -> Outcome | None:
@@ -113,19 +202,22 @@ def _outcome(error: ApiError) -> Outcome | None:
     return Outcome(state=state[0], reason=state[1]) if state else None
 
 
-def _from_node(repository: Repository, node: Mapping[str, Any]) -> Details | None:
-    """A GraphQL Repository as details; None if it has no commit."""
-    branch = node.get("defaultBranchRef") or {}
-    commit = (branch.get("target") or {}).get("oid")
-    if not commit:
-        return None
-    edges = (node.get("languages") or {}).get("edges") or []
-    return Details(
+def _found_in(node: Mapping[str, Any], repository: Repository) -> Found:
+    """A GraphQL Repository as a listing; its licence as search said, where it knows none."""
+    return Found(
         id=repository.id,
+        node_id=node.get("id") or repository.node_id,
         name=node["nameWithOwner"],
         stars=node.get("stargazerCount"),
-        license=(node.get("licenseInfo") or {}).get("spdxId"),
+        fork=node.get("isFork"),
+        size_kb=node.get("diskUsage"),
+        license=(node.get("licenseInfo") or {}).get("spdxId") or repository.license,
         pushed_at=node.get("pushedAt"),
-        commit=commit,
-        languages={edge["node"]["name"]: edge["size"] for edge in edges},
+        created_at=node.get("createdAt"),
+        archived=node.get("isArchived"),
     )
+
+
+def _languages_in(node: Mapping[str, Any]) -> dict[str, int]:
+    edges = (node.get("languages") or {}).get("edges") or []
+    return {edge["node"]["name"]: edge["size"] for edge in edges}

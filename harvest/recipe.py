@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 LOOPBACK = "loopback"
+GHARCHIVE = "https://data.gharchive.org"
+SourceName = Literal["search", "ids", "gharchive", "list", "earlier"]
 # How the work is done, as opposed to what comes out: these may change between two runs that
 # go on from one frontier. The opt-out list may too, since it must always be honoured.
 _PACE = (
@@ -28,7 +31,17 @@ _AT_LEAST_ONE = (
     "max_shard_bytes",
     "concurrency",
 )
-_AT_LEAST_ZERO = ("min_stars", "max_stars", "min_size_kb", "max_size_kb", "retries", "max_wait_s")
+_AT_LEAST_ZERO = (
+    "ids_from",
+    "ids_until",
+    "min_python_bytes",
+    "min_stars",
+    "max_stars",
+    "min_size_kb",
+    "max_size_kb",
+    "retries",
+    "max_wait_s",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +54,21 @@ class HarvestRecipe:
     # With "loopback": serve this folder of bare git repositories instead of the packages.
     loopback_folder: Path | None = None
 
-    language: str | None = "Python"  # the repository's primary language, as search knows it
+    # Where repositories come from; several may be combined, and none comes twice.
+    # search: GitHub's search, which knows primary languages only. ids: every public repository by
+    # its id. gharchive: the hour files of GH Archive. list: a file. earlier: other harvests.
+    sources: tuple[SourceName, ...] = ("search",)
+    ids_from: int = 0  # with "ids": the lowest and the highest id to look at, and
+    ids_until: int | None = None  # None: up to the newest repository
+    # With "gharchive": the address of hour files, or a folder of them, and the first and last hour.
+    gharchive: str = GHARCHIVE
+    gharchive_from: str | None = None  # like 2015-01-31-7, in UTC
+    gharchive_until: str | None = None  # included
+    list_file: Path | None = None  # with "list": lines of OWNER/NAME, address or numeric id
+    earlier: tuple[Path, ...] = ()  # with "earlier": run folders whose repositories are taken
+
+    language: str | None = "Python"  # the primary language: the one with the most bytes
+    min_python_bytes: int | None = None  # as GitHub counts them; 1 with language off: any Python
     min_stars: int | None = None
     max_stars: int | None = None
     min_size_kb: int | None = None  # the repository on GitHub's disk, history included
@@ -50,6 +77,8 @@ class HarvestRecipe:
     created_until: str | None = None  # None: the moment when the harvest first starts
     forks: bool = False
     archived: bool = True
+    pushed_after: str | None = None  # a day or moment; what is older is asleep
+    licenses: tuple[str, ...] | None = None  # SPDX ids as GitHub reports them; None: any or none
     max_repositories: int | None = None  # the most starred ones; None: all
     opt_out: Path | None = None  # a list of OWNER or OWNER/NAME lines, never asked for
 
@@ -75,9 +104,28 @@ class HarvestRecipe:
         self._check_numbers()
         _check_order("stars", self.min_stars, self.max_stars)
         _check_order("size_kb", self.min_size_kb, self.max_size_kb)
+        self._check_sources()
+        if self.pushed_after is not None:
+            moment("pushed_after", self.pushed_after)
         start, stop = moment("created_from", self.created_from), self.created_until
         if stop is not None and moment("created_until", stop) <= start:
             raise ValueError("created_until must be later than created_from")
+
+    def _check_sources(self) -> None:
+        if not self.sources or len(set(self.sources)) < len(self.sources):
+            raise ValueError("sources must name at least one source, and each once")
+        if self.ids_until is not None and self.ids_until < self.ids_from:
+            raise ValueError("ids_from must not be more than ids_until")
+        for source, key in (("list", "list_file"), ("earlier", "earlier")):
+            if (source in self.sources) != bool(getattr(self, key)):
+                raise ValueError(f'{key} and "{source}" in sources need one another')
+        first, last = self.gharchive_from, self.gharchive_until
+        hours = [moment_of_hour(text) for text in (first, last) if text is not None]
+        if ("gharchive" in self.sources) != (len(hours) == 2) or hours != sorted(hours):
+            raise ValueError(
+                '"gharchive" in sources needs gharchive_from and a gharchive_until that is no '
+                "earlier, and they need it"
+            )
 
     def _check_numbers(self) -> None:
         for name in _AT_LEAST_ONE:
@@ -104,6 +152,15 @@ def moment(name: str, text: str) -> datetime:
     except ValueError:
         raise ValueError(f"{name} must be a date like 2020-01-31, not {text!r}") from None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def moment_of_hour(text: str) -> datetime:
+    """An hour as GH Archive names it: 2015-01-31-7."""
+    day, _, hour = text.rpartition("-")
+    try:
+        return datetime.strptime(f"{day} {int(hour):02}", "%Y-%m-%d %H").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"gharchive hours look like 2015-01-31-7, not {text!r}") from None
 
 
 def _check_url(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Harvest: enumerate, plan, ask for details, fetch, write; a killed run goes on in its step."""
+"""Harvest: enumerate, ask for details, select, plan, fetch; a killed run goes on in its step."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from harvest.assemble import reconcile
 from harvest.credentials import users_of
 from harvest.database import writing
 from harvest.details import DetailsStage
+from harvest.enumerate import enumerate_all
 from harvest.fetch import fetch_all
 from harvest.frontier import Frontier
 from harvest.recipe import HarvestRecipe, moment
 from harvest.scheduler import Clock, Scheduler
-from harvest.search import Search
-from harvest.selection import OptOut, most_starred, plan_shards, read_opt_out, search_query
+from harvest.selection import Judge, OptOut, plan_shards, read_opt_out, rules_of, search_query
 from harvest.source import Source, open_source
 from harvest.spool import holds, spool_path
-from harvest.windows import Window
 
 
 def harvest(
@@ -102,6 +101,8 @@ def _check_same(known: object, recipe: HarvestRecipe, folder: RunFolder) -> None
     wanted = as_plain(recipe.selection)
     if known == wanted or not isinstance(known, dict):
         return
+    # A harvest from before a key existed was one with the key's default.
+    known = {**as_plain(HarvestRecipe().selection), **known}
     changed = ", ".join(
         f"{key}: {known.get(key)!r} then, {wanted.get(key)!r} now"
         for key in sorted({*known, *wanted})
@@ -171,42 +172,73 @@ async def _work(
     )
     api = GitHubApi(source.url, scheduler, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
     try:
-        if frontier.note("shards") is None:
-            await _enumerate(recipe, frontier, api, opt_out, report)
-            _plan(recipe, frontier)
-        await DetailsStage(api, frontier, by_graphql=scheduler.with_tokens, report=report).run()
+        await find(recipe, frontier, api, opt_out, by_graphql=scheduler.with_tokens, report=report)
     finally:
         api.close()
     await fetch_all(recipe, folder.raw, spools_of(folder), frontier, source.url, scheduler, report)
 
 
-async def _enumerate(
-    recipe: HarvestRecipe, frontier: Frontier, api: Api, opt_out: OptOut, report: Report
+async def find(
+    recipe: HarvestRecipe,
+    frontier: Frontier,
+    api: Api,
+    opt_out: OptOut,
+    *,
+    by_graphql: bool,
+    report: Report,
 ) -> None:
-    start = int(moment("created_from", recipe.created_from).timestamp())
-    search = Search(
+    """All that comes before fetching: enumerate, ask for details, select, plan.
+
+    Goes on where a killed run was; does nothing once there is a plan. Raises HarvestError.
+    """
+    if frontier.note("shards") is not None:
+        return
+    judge = Judge(rules_of(recipe, frontier.note("until")), opt_out)
+    await enumerate_all(recipe, frontier, api, judge, by_graphql=by_graphql, report=report)
+    details = DetailsStage(
         api,
         frontier,
-        query=search_query(recipe),
-        opt_out=opt_out,
-        enough=recipe.max_repositories,
+        judge=judge,
+        by_graphql=by_graphql,
+        at_once=recipe.concurrency,
         report=report,
     )
-    await search.run(Window(start, frontier.note("until")))
+    await _select(recipe, frontier, details)
+    _plan(recipe, frontier)
+
+
+async def _select(recipe: HarvestRecipe, frontier: Frontier, details: DetailsStage) -> None:
+    """Ask for details until enough repositories are eligible, the most starred first.
+
+    Only search says how many stars a repository has; of all others details must be asked.
+    """
+    limit = recipe.max_repositories if recipe.sources == ("search",) else None
+    if limit is None:
+        frontier.want(None)
+    await details.run()
+    while limit is not None and frontier.want(limit - frontier.count("eligible")):
+        await details.run()
 
 
 def _plan(recipe: HarvestRecipe, frontier: Frontier) -> None:
     candidates = frontier.candidates()
     if not candidates:
-        query = search_query(recipe) or "everything"
-        raise HarvestError(f"{recipe.api_url}: no repository matches {query!r}; widen the recipe")
-    stars = [(repository, stars) for repository, stars, _ in candidates]
-    chosen = most_starred(stars, recipe.max_repositories)
-    sizes = [(repository, size) for repository, _, size in candidates if repository in chosen]
+        raise HarvestError(_nothing(recipe, frontier))
     frontier.keep_plan(
         plan_shards(
-            sizes,
+            candidates,
+            limit=recipe.max_repositories,
             repositories=recipe.repositories_per_shard,
             max_bytes=recipe.max_shard_bytes,
         )
     )
+
+
+def _nothing(recipe: HarvestRecipe, frontier: Frontier) -> str:
+    """Why there is nothing to fetch."""
+    if not frontier.found():
+        query = search_query(recipe) or "everything"
+        return f"{recipe.api_url}: no repository matches {query!r}; widen the recipe"
+    counted = {**frontier.states(), **frontier.reasons()}
+    named = ", ".join(f"{number} {name}" for name, number in counted.items())
+    return f"{recipe.api_url}: none of the repositories found may be harvested ({named})"

@@ -108,11 +108,13 @@ def test_licence_files_stay_away_where_the_recipe_says_so(make_bench: Any) -> No
         assert "files_kept_license" not in manifest.counts
 
 
-def test_rows_stand_by_repository_id_whatever_the_concurrency(bench: Any, expected: Any) -> None:
+def test_the_most_starred_stand_first_whatever_the_concurrency(bench: Any, expected: Any) -> None:
     bench.harvest(concurrency=8)
     assert bench.rows == expected
-    ids = [row["repo_id"] for name in sorted(bench.rows) for row in bench.rows[name]]
-    assert ids == sorted(ids)
+    order = [
+        (-row["stars"], row["repo_id"]) for name in sorted(bench.rows) for row in bench.rows[name]
+    ]
+    assert order == sorted(order)
 
 
 def test_without_a_token_rest_brings_the_same(bench: Any, expected: Any) -> None:
