@@ -22,7 +22,7 @@ from typing import Any
 
 from corpus.errors import ApiError
 from corpus.events import Notice, Report
-from harvest.budget import HOSTS, Budget, Host, Opening, Resource
+from harvest.budget import HOSTS, POINTS_PER_MINUTE, Budget, Host, Opening, Resource
 from harvest.credentials import User, anonymous
 from harvest.policy import Answer, graphql_delay, retry_delay
 
@@ -72,9 +72,11 @@ class Scheduler:
         report: Report,
         max_wait_s: float,
         concurrency: int = 8,
+        points_per_minute: Mapping[str, int] = POINTS_PER_MINUTE,
     ) -> None:
         self._seats = [
-            _Seat(user, Budget(concurrency=concurrency)) for user in users or [anonymous()]
+            _Seat(user, Budget(concurrency=concurrency, points_per_minute=points_per_minute))
+            for user in users or [anonymous()]
         ]
         self._hosts = {name: Host(concurrency=concurrency) for name in HOSTS}
         self.clock, self._report, self._max_wait_s = clock, report, max_wait_s
