@@ -50,6 +50,23 @@ def encoded_chars(data, classes, covered):  # type: ignore[no-untyped-def]
     return longest, chars
 
 
+@kernel(BYTES, BYTES)
+def hex_word_chars(data, classes):  # type: ignore[no-untyped-def]
+    r"""Characters of hexadecimal numbers: `\b0[xX][0-9a-fA-F]+\b`."""
+    seen = False
+    for i in range(len(data) - 1):  # without a branch, so that it is vectorised
+        seen |= (data[i] == 48) & ((data[i + 1] | 32) == 120)
+    chars = i = 0
+    while seen and i + 2 < len(data):
+        stop = i + 1
+        if data[i] == 48 and data[i + 1] | 32 == 120 and _is_hex_start(data, i, classes):
+            stop = _run_stop(data, i + 2, _HEX)
+            whole = stop == len(data) or not _is_word(data, stop, classes)
+            chars += (stop - i) * (whole and stop > i + 2)
+        i = stop
+    return chars
+
+
 @helper
 def _run_start(data, i, table, least):  # type: ignore[no-untyped-def]
     """Where the next run of at least `least` bytes of `table` starts; the end if there is none.

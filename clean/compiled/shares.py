@@ -17,8 +17,8 @@ from clean.compiled.marks import COMMENT, STRING
 
 @kernel(BYTES, BYTES, BYTES)
 def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
-    """Characters: (all, alphanumeric, letters, digits, blanks, in comments, in strings, `=`)."""
-    chars = alpha = digits = blanks = comment = string = equals = 0
+    """Characters: all, alphanumeric, letters, digits, blanks, comments', strings', `=`, U+FFFD."""
+    chars = alpha = digits = blanks = comment = string = equals = replacements = 0
     seen = 0
     for i in range(len(data)):  # without a branch, so that it is vectorised
         byte = data[i]
@@ -38,8 +38,10 @@ def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
                 alnum += has_class(data, i, ALNUM, classes)
                 alpha += has_class(data, i, ALPHA, classes)
                 digits += has_class(data, i, DIGIT, classes)
-                blanks += is_space(code_point(data, i))
-    return chars, alnum, alpha, digits, blanks, comment, string, equals
+                point = code_point(data, i)
+                blanks += is_space(point)
+                replacements += point == 0xFFFD
+    return chars, alnum, alpha, digits, blanks, comment, string, equals, replacements
 
 
 @kernel(BYTES)

@@ -1,4 +1,4 @@
-"""What logical lines say: statements by their first word, docstrings, functions and classes."""
+"""What logical lines say: statements by their first word, functions and classes."""
 
 from __future__ import annotations
 
@@ -40,18 +40,6 @@ def lines_by_keyword(data, marks, lines):  # type: ignore[no-untyped-def]
         prints += count * (word == _PRINT)
         asserts += count * (word == _ASSERT)
     return imports, passes, prints, asserts, everything
-
-
-@kernel(BYTES, BYTES, TABLE)
-def docstring_chars(data, marks, lines):  # type: ignore[no-untyped-def]
-    """Characters of statements that are nothing but strings, quotes and all."""
-    chars = 0
-    for row in range(len(lines)):
-        start, stop = lines[row, START], lines[row, STOP]
-        if is_only_strings(data, marks, start, stop):
-            for i in range(start, stop):
-                chars += marks[i] == STRING and data[i] & 0xC0 != 0x80
-    return chars
 
 
 @kernel(BYTES, BYTES, TABLE, BYTES)

@@ -30,6 +30,8 @@ class RulesRecipe:
     max_file_bytes: int | None = 1_000_000  # of the raw file
     min_chars: int | None = None  # of the decoded file
     min_words: int | None = None  # between blanks
+    min_mean_word: float | None = None  # characters between blanks
+    max_mean_word: float | None = None  # of the same
     min_lines: int | None = None  # of any kind
     max_lines: int | None = None  # of any kind
     min_code_lines: int | None = 5  # lines that hold more than blanks and comments
@@ -44,8 +46,10 @@ class RulesRecipe:
     min_visible_alpha_rate: float | None = None  # of the characters that are not blank
     max_visible_digit_rate: float | None = None  # of the same, by str.isdigit
     max_blank_rate: float | None = None  # of all characters, by str.isspace
+    max_replacement_rate: float | None = None  # U+FFFD, of all characters
     max_encoded_run: int | None = None  # the longest stretch of base64, hex or escapes
     max_encoded_rate: float | None = None  # all such stretches, share of the characters
+    max_hex_word_rate: float | None = None  # characters of numbers such as 0x1F
     max_literal_rate: float | None = None  # data-only: literals and their commas, of code tokens
     drop_xml_head: bool = False  # `<?xml version=` in the first 100 characters
     # Globs of file names, case and all; one with a slash is matched from the repository's root.
@@ -70,10 +74,17 @@ class RulesRecipe:
     min_comment_rate: float | None = None  # characters in comments and docstrings
     max_comment_rate: float | None = None  # of the same
     max_string_rate: float | None = None  # strings, of what is no comment and no docstring
+    max_long_word_rate: float | None = None  # words over 20 characters in strings, of the same
+    max_long_string_rate: float | None = None  # lines of strings with more than 20 words
+    max_repeated_line_rate: float | None = None  # lines that equal an earlier one
+    max_placeholder_rate: float | None = None  # lines with "todo", "fixme", "your code here"
     max_import_rate: float | None = None  # lines of code that import
     max_pass_rate: float | None = None  # lines of code that are `pass`
     max_print_rate: float | None = None  # lines of code that call print
     max_assert_rate: float | None = None  # lines of code that assert
+    # Lines of code that call nothing, compute nothing and decide nothing.
+    max_plain_rate: float | None = None
+    require_variable: bool = False  # something is assigned, or looped over
     max_function_rate: float | None = None  # functions for each line of code
     max_one_return_rate: float | None = None  # functions that only return, for each line of code
     min_chars_per_token: float | None = None  # by the tokenizer of `clean.tokenizer`
@@ -99,7 +110,7 @@ class RulesRecipe:
         for name in ("drop_names", "drop_folders"):
             no_empty(self, name)
         one_of(self, "drop_generated_phrases", GENERATED_PHRASES)
-        for measured in ("file_bytes", "lines", "mean_line", "comment_rate"):
+        for measured in ("file_bytes", "mean_word", "lines", "mean_line", "comment_rate"):
             self._check_range(f"min_{measured}", f"max_{measured}")
 
     def _check_range(self, least: str, most: str) -> None:

@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clean.compiled.encoded import encoded_chars
+from clean.compiled.encoded import encoded_chars, hex_word_chars
 from clean.compiled.literals import literal_counts
+from clean.compiled.logic import keeps_value, plain_lines
+from clean.compiled.remarks import placeholder_comments
+from clean.compiled.repetition import repeated_lines
 from clean.compiled.shares import character_shares, config_and_test_counts, word_count
-from clean.compiled.statements import definition_counts, docstring_chars, lines_by_keyword
+from clean.compiled.statements import definition_counts, lines_by_keyword
+from clean.compiled.strings import string_counts
 from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
 from clean.signals.phrases import GENERATED_PHRASES
@@ -28,6 +32,7 @@ from clean.signals.phrases import GENERATED_PHRASES
 SCHEMA = pa.schema(
     [
         pa.field("words", pa.int32()),  # by `str.split`
+        pa.field("mean_word", pa.float32()),  # characters of a word
         pa.field("alnum_rate", pa.float32()),  # characters with `str.isalnum`, of all
         pa.field("alpha_rate", pa.float32()),  # ... `str.isalpha`
         pa.field("digit_rate", pa.float32()),  # ... `str.isdigit`
@@ -41,10 +46,24 @@ SCHEMA = pa.schema(
         pa.field("string_rate", pa.float32()),  # in strings, their quotes and docstrings too
         # In strings that are no docstrings, of the characters outside of comments and docstrings.
         pa.field("code_string_rate", pa.float32()),
+        # In words of more than 20 characters in such strings, of the same: keys, paths, digests.
+        pa.field("long_word_rate", pa.float32()),
+        pa.field("hex_word_rate", pa.float32()),  # in numbers such as 0x1F, of all characters
+        pa.field("replacement_rate", pa.float32()),  # U+FFFD, which lossy decoders leave behind
+        # Lines that equal an earlier one, of those that hold something; both ends' blanks aside.
+        pa.field("repeated_line_rate", pa.float32()),
+        # Lines with a comment that says "todo", "fixme" or "your code here", of all lines.
+        pa.field("placeholder_rate", pa.float32()),
+        # Lines with more than 20 words in strings that are no docstrings, of the lines of code.
+        pa.field("long_string_rate", pa.float32()),
         pa.field("import_rate", pa.float32()),  # lines of code of `import` and `from` statements
         pa.field("pass_rate", pa.float32()),  # of statements that begin with the word `pass`
         pa.field("print_rate", pa.float32()),  # ... `print`, Python 2's as well
         pa.field("assert_rate", pa.float32()),  # ... `assert`
+        # ... without a call, a subscript, an operator or a word that decides or hands over:
+        # imports, heads of definitions, docstrings, constants.
+        pa.field("plain_rate", pa.float32()),
+        pa.field("has_variable", pa.bool_()),  # a statement has `=`, `:=` or is a `for`
         pa.field("functions", pa.int32()),  # `def` and `async def`, methods too
         pa.field("classes", pa.int32()),
         pa.field("function_rate", pa.float32()),  # functions for each line of code
@@ -79,7 +98,7 @@ def stage(parameters: SignalParameters) -> SignalStage:
     """The structure stage."""
     return SignalStage(
         name="structure",
-        version=2,
+        version=3,
         parameters={},
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
@@ -94,22 +113,23 @@ def _row(document: Document) -> Row:
 
 def structure(document: Document) -> dict[str, Any]:
     """All columns, of a text with LF line ends. Never raises."""
+    docstring, long_words, long_lines = string_counts(document.data, document.marks, document.lines)
     return {
-        **_character_columns(document),
-        **_line_columns(document),
+        **_character_columns(document, docstring, long_words),
+        **_line_columns(document, long_lines),
         **_phrase_columns(document),
     }
 
 
-def _character_columns(document: Document) -> dict[str, Any]:
+def _character_columns(document: Document, docstring: int, long_words: int) -> dict[str, Any]:
     data, marks, classes = document.data, document.marks, document.classes
-    chars, alnum, alpha, digits, blanks, comment, string, equals = character_shares(
-        data, marks, classes
-    )
-    docstring = docstring_chars(data, marks, document.lines)
+    shares = character_shares(data, marks, classes)
+    chars, alnum, alpha, digits, blanks, comment, string, equals, replacements = shares
     longest, encoded = encoded_chars(data, classes, np.zeros(len(data), np.bool_))
+    words = word_count(data)
     return {
-        "words": word_count(data),
+        "words": words,
+        "mean_word": _share(chars - blanks, words),
         "alnum_rate": _share(alnum, chars),
         "alpha_rate": _share(alpha, chars),
         "digit_rate": _share(digits, chars),
@@ -121,19 +141,28 @@ def _character_columns(document: Document) -> dict[str, Any]:
         "commentary_rate": _share(comment + docstring, chars),
         "string_rate": _share(string, chars),
         "code_string_rate": _share(string - docstring, chars - comment - docstring),
+        "long_word_rate": _share(long_words, chars - comment - docstring),
+        "hex_word_rate": _share(hex_word_chars(data, classes), chars),
+        "replacement_rate": _share(replacements, chars),
         "equals": equals,
         "longest_encoded_run": longest,
         "encoded_rate": _share(encoded, chars),
     }
 
 
-def _line_columns(document: Document) -> dict[str, Any]:
+def _line_columns(document: Document, long_lines: int) -> dict[str, Any]:
     data, marks, lines = document.data, document.marks, document.lines
     imports, passes, prints, asserts, code_lines = lines_by_keyword(data, marks, lines)
     definitions = definition_counts(data, marks, lines, document.classes)
     functions, classes, one_return, function_lines, test_lines = definitions
     tokens, literals = literal_counts(data, marks, lines)
+    every_line, filled, repeated = repeated_lines(data)
     return {
+        "repeated_line_rate": _share(repeated, filled),
+        "placeholder_rate": _share(placeholder_comments(data, marks), every_line),
+        "long_string_rate": _share(long_lines, code_lines),
+        "plain_rate": _share(plain_lines(data, marks, lines), code_lines),
+        "has_variable": keeps_value(data, marks, lines),
         "import_rate": _share(imports, code_lines),
         "pass_rate": _share(passes, code_lines),
         "print_rate": _share(prints, code_lines),

@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 
 from clean.signals.comments import find_comments
 from clean.signals.document import Document
-from clean.signals.structure import SCHEMA, is_config_or_test, structure
+from clean.signals.structure import SCHEMA, is_config_or_test
 from clean.signals.text import text_statistics
-
-Structure = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def measure(document: Callable[..., Document]) -> Structure:
-    return lambda text: structure(document(text))
-
+from tests.clean.signals.conftest import Structure, repeated
 
 MODULE = '''"""A module."""
 import os, sys
@@ -57,12 +50,16 @@ def test_a_module_is_seen_as_it_is(measure: Structure) -> None:
     assert found["comment_rate"] == pytest.approx(len("# two") / len(MODULE))
     assert found["equals"] == 1
     assert found["words"] == len(MODULE.split())
-    assert found["simple_keywords"]
+    assert found["simple_keywords"] and found["has_variable"]
+    # Imports, heads of definitions and the docstrings, but neither `return` nor `print`; of
+    # `def two(self): return 2` the head comes first.
+    assert found["plain_rate"] == pytest.approx(11 / lines)
+    assert found["mean_word"] == pytest.approx(len("".join(MODULE.split())) / found["words"])
 
 
 NOTHING = {
     **dict.fromkeys(SCHEMA.names, 0),
-    **dict.fromkeys(("xml_head", "config_or_test", "simple_keywords"), False),
+    **dict.fromkeys(("xml_head", "config_or_test", "simple_keywords", "has_variable"), False),
     "generated_phrase": None,
 }
 
@@ -106,6 +103,27 @@ def test_nothing_has_a_share_of_nothing(measure: Structure, text: str) -> None:
         ("commentary_rate", "'a'\n# b\nx", 6 / 9),
         ("code_string_rate", "'a'\n# b\nx='y'", 3 / 7),
         ("function_rate", "def f():\n  x\n\ny\n", 1 / 3),
+        ("mean_word", "ab\u3000é \n", 1.5),
+        ("replacement_rate", "a\ufffd\ufffc\uffff", 1 / 4),
+        ("hex_word_rate", "0x1F, 0XAb", 8 / 10),
+        ("hex_word_rate", "0x 0x1G a0x1 é0x1 0x1é 00x1 1x1", 0.0),
+        ("long_word_rate", "x='" + "é" * 21 + "'", 21 / 25),
+        ("long_word_rate", "x='" + "é" * 20 + "'", 0.0),
+        ("long_word_rate", "x='a " + "b" * 21 + "\t' + c" + "d" * 30, 21 / (5 + 21 + 2 + 34)),
+        ("long_word_rate", "'''" + "a" * 50 + "'''\nx\n#" + "b" * 50, 0.0),
+        ("long_string_rate", "x = '" + "a " * 21 + "'\ny\n", 0.5),
+        ("long_string_rate", "x = '" + "a " * 20 + "'\ny\n", 0.0),
+        ("long_string_rate", "x = ('" + "a " * 11 + "' +\n 'b " + "c " * 10 + "')\n", 0.0),
+        ("long_string_rate", "x = '''\n" + "a " * 21 + "\nb" + " c" * 21 + "\n'''\n", 0.5),
+        ("long_string_rate", "'" + "a " * 21 + "'\ny\n", 0.0),
+        ("repeated_line_rate", "a\n\n  a\t\n\nb\n", 1 / 3),
+        ("repeated_line_rate", "a b\na  b\nab\nA b", 0.0),
+        ("repeated_line_rate", ("x" * 300 + "\n") * 2 + "x" * 299 + "y", 1 / 3),
+        ("placeholder_rate", "x  # TODO: y\n# FixMe\n\n# put your  code here\n", 3 / 4),
+        ("placeholder_rate", "# todos, mastodon, autodoc\n'# todo'\ntodo = 1\n# your code\n", 0.0),
+        ("placeholder_rate", "# your\n# code here\n# code your here\n#éтtodo\n", 0.0),
+        ("placeholder_rate", "#todo", 1.0),
+        ("placeholder_rate", "#xxxxxxxxtodo\n#todo_\n#fixme9\n", 0.0),
         ("simple_keywords", "x = 'FOR you'\n", True),
         ("simple_keywords", "import a\ndefine\n", False),
     ],
@@ -234,10 +252,6 @@ def plain_encoded(text: str) -> tuple[int, float]:
     covered = {i for start, stop in spans for i in range(start, stop)}
     longest = max((stop - start for start, stop in spans), default=0)
     return longest, len(covered) / len(text) if text else 0.0
-
-
-def repeated(pieces: list[str], most: int) -> st.SearchStrategy[str]:
-    return st.builds(str.__mul__, st.sampled_from(pieces), st.integers(0, most))
 
 
 ENCODED_TEXT = st.lists(
