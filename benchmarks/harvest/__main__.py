@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.claims import Outcome
+from benchmarks.harvest.recorded import bench_recorded
 from benchmarks.harvest.throughput import bench_throughput
 from benchmarks.machine import machine
 from benchmarks.target import Place, command_line, measure, say
@@ -19,6 +20,7 @@ from corpus.errors import PycodegptError
 
 BENCHES: dict[str, Callable[[Place], Outcome]] = {
     "throughput": bench_throughput,
+    "recorded": bench_recorded,
 }
 PACKAGES = ("aiohttp", "PyGithub", "requests", "pyarrow")
 

@@ -44,7 +44,11 @@ def make_mirrors(folder: Path, limit: int | None = None) -> Mirrors:
     """Commit the files of installed packages, a repository each, packed as a server keeps them."""
     catalog, names, facts = installed_catalog(), [], {}
     files = python_bytes = all_bytes = 0
-    small = [each for each in catalog.repositories() if each.size_bytes <= MAX_REPOSITORY_BYTES]
+    small = [
+        each
+        for each in catalog.repositories()
+        if each.size_bytes <= MAX_REPOSITORY_BYTES and each.languages.get("Python")
+    ]
     for repository in small[:limit]:
         names.append(repository.full_name)
         facts[repository.full_name] = {"stars": repository.stars}

@@ -38,11 +38,13 @@ class Wire:
 
 
 class Served:
-    """The server's address, and what went over the wire since it was last asked."""
+    """The server's addresses, and what went over the wire since it was last asked."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.url: str = self._ask()["url"]
+        told = self._ask()
+        self.url: str = told["url"]
+        self.git_url: str = told["git_url"]
 
     def wire(self) -> Wire:
         """The bytes since the last call."""
@@ -59,15 +61,20 @@ class Served:
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
     """Serve a folder of git repositories while the block runs."""
+    # A grandchild, so that nobody who measures our children takes it for one of them.
     command = [sys.executable, "-m", "benchmarks.harvest.served", str(folder)]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        ["sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
+    process.wait()
     try:
         yield Served(process)
     finally:
-        process.terminate()
-        process.communicate()
+        process.communicate()  # the end of its input is the end of the server
 
 
 class Relay:
@@ -111,7 +118,7 @@ async def _serve(folder: Path) -> None:
         api, archives = (Relay(port) for port in ports)
         url = await api.start()
         github.archive_url = await archives.start()
-        _tell(url=url)
+        _tell(url=url, git_url=url)
         while await asyncio.to_thread(sys.stdin.readline):
             counts = {
                 name: getattr(api, name) + getattr(archives, name)

@@ -29,7 +29,7 @@ _CURL = (
     "set -o pipefail; mkdir -p {out}/$1 && "
     "curl -sSfL {url}/repos/$1/tarball/main | tar -xz -C {out}/$1 --wildcards '*.py'"
 )
-_GIT = "git clone -q --depth 1 {url}/$1.git {out}/$1"
+_GIT = "git clone -q --depth 1 {git_url}/$1.git {out}/$1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def ours(transport: str) -> Road:
         recipe = out / "recipe.toml"
         recipe.write_text(
             f'run = "{out / "run"}"\n[harvest]\napi_url = "{served.url}"\nlanguage = "off"\n'
+            f'git_url = "{served.git_url}"\n'
             f'transport = "{transport}"\nconcurrency = {CONNECTIONS}\nkeep_license_files = false\n'
             "each_blob_once = false\n",
             encoding="utf-8",
@@ -114,7 +115,9 @@ def shell(tool: str, one: str) -> Road:
     def road(served: Served, mirrors: Mirrors, out: Path) -> Measured:
         names = out / "names.txt"
         names.write_text("".join(f"{name}\n" for name in mirrors.names), encoding="utf-8")
-        each = one.format(url=served.url, out=shlex.quote(str(out / "files")))
+        each = one.format(
+            url=served.url, git_url=served.git_url, out=shlex.quote(str(out / "files"))
+        )
         loop = f"xargs -P {CONNECTIONS} -n 1 bash -c {shlex.quote(each)} _ < {names}"
         usage = run_measured(["bash", "-c", loop])
         files = sum(1 for path in (out / "files").rglob("*.py") if path.is_file())
