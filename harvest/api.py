@@ -30,6 +30,7 @@ from urllib3.exceptions import NewConnectionError
 
 from corpus.errors import ApiError, UnreachableError
 from harvest.budget import ApiResource
+from harvest.nodes import made_node_id
 from harvest.policy import Answer, backoff_s, may_pass
 from harvest.scheduler import Lease, Scheduler
 from harvest.selection import Found
@@ -388,11 +389,11 @@ def _found(item: Mapping[str, Any]) -> Found:
     # past the scheduler.
     return Found(
         id=int(item["id"]),
-        node_id=str(item["node_id"]),
+        node_id=str(item.get("node_id") or made_node_id(int(item["id"]))),
         name=str(item["full_name"]),
-        stars=int(item["stargazers_count"]),
+        stars=item.get("stargazers_count"),
         fork=bool(item["fork"]),
-        size_kb=int(item["size"]),
+        size_kb=item.get("size"),
         license=item["license"]["spdx_id"] if item.get("license") else None,
         pushed_at=_iso(item.get("pushed_at")),
         created_at=_iso(item.get("created_at")),
