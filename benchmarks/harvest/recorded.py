@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.claims import Claim, Outcome
 from benchmarks.harvest import described
@@ -190,7 +191,7 @@ async def replay(recorded: Sequence[Recorded]) -> list[Replayed]:
     found = []
     for one in recorded:
         call = call_of(one)
-        if call is None or _is_ancient(one):
+        if call is None or _is_out_of_reach(one):
             continue
         name, path, ask = call
         # Where a redirect leads is part of the same recording, or its target answers as it would.
@@ -211,8 +212,12 @@ async def replay(recorded: Sequence[Recorded]) -> list[Replayed]:
     return found
 
 
-def _is_ancient(one: Recorded) -> bool:
-    """An answer of the time before repositories had a full name, or listings ids for GraphQL."""
+def _is_out_of_reach(one: Recorded) -> bool:
+    """What can't be replayed: redirects from one scheme to another on one host, and answers of the
+    time before repositories had a full name, or listings ids for GraphQL.
+    """
+    if one.status == 301 and urlsplit(dict(one.headers).get("location", "")).path == one.where:
+        return True
     body = one.json()
     if isinstance(body, dict) and "owner" in body and "full_name" not in body:
         return True
