@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harvest.frontier import Frontier
+from harvest.frontier import Frontier, Part
 from harvest.windows import ANY, Window
+
+WHOLE = ("closed", "found", "opted_out")
+MAX_NAMED = 10_000  # of one source; the frontier has the others
 
 
 def certificate(frontier: Frontier) -> dict[str, Any]:
@@ -15,6 +19,15 @@ def certificate(frontier: Frontier) -> dict[str, Any]:
 
     Closed windows need no list: every repository that the server counted there was seen.
     """
+    shown = _windows(frontier)
+    for source in ("ids", "gharchive", "list", "earlier"):
+        parts = frontier.count_parts(source)
+        if parts:
+            shown[source] = _parts(frontier, source, parts)
+    return shown
+
+
+def _windows(frontier: Frontier) -> dict[str, Any]:
     windows = sorted(frontier.coverage(), key=lambda pair: pair[0].window)
     return {
         "windows": dict(sorted(Counter(state for _, state in windows).items())),
@@ -29,6 +42,28 @@ def certificate(frontier: Frontier) -> dict[str, Any]:
             if state != "closed"
         ],
     }
+
+
+def _parts(frontier: Frontier, source: str, counted: Mapping[str, int]) -> dict[str, Any]:
+    """A source's parts by state, what came of them together, and those that are not whole."""
+    totals: Counter[str] = Counter()
+    incomplete = []
+    for part in frontier.parts(source):
+        totals.update(part.facts)
+        if part.state not in WHOLE and len(incomplete) < MAX_NAMED:
+            incomplete.append(_named(part))
+    shown: dict[str, Any] = {"parts": dict(sorted(counted.items())), **totals}
+    return {**shown, "not_closed": incomplete}
+
+
+def _named(part: Part) -> dict[str, Any]:
+    named = {"part": part.key, "state": part.state}
+    if part.source == "ids":
+        return {**named, "read_to": part.position}
+    if part.source == "list":
+        return {**named, "line": part.position}
+    damaged = part.facts.get("damaged_lines")
+    return {**named, "damaged_lines": damaged} if damaged else named
 
 
 def _bounds(window: Window) -> dict[str, Any]:

@@ -7,6 +7,7 @@ without one by REST, two or three requests each. What comes back is judged by th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from corpus.errors import ApiError
@@ -14,31 +15,22 @@ from corpus.events import Progress, Report
 from harvest.api import Api
 from harvest.batches import BatchSize
 from harvest.frontier import Details, Frontier, Outcome, Repository
+from harvest.nodes import FIELDS, found_in
 from harvest.policy import Answer, may_pass, read_nodes, repository_state
 from harvest.selection import Found, Judge
 from harvest.workers import work_off
 
-QUERY = """
-query ($ids: [ID!]!) {
-  nodes(ids: $ids) {
-    ... on Repository {
-      id
-      databaseId
-      nameWithOwner
-      stargazerCount
-      isFork
-      isArchived
-      diskUsage
-      createdAt
-      pushedAt
-      licenseInfo { spdxId }
-      defaultBranchRef { name target { oid } }
-      languages(first: 100, orderBy: {field: SIZE, direction: DESC}) {
-        edges { size node { name } }
-      }
-    }
-  }
-}
+QUERY = f"""
+query ($ids: [ID!]!) {{
+  nodes(ids: $ids) {{
+    ... on Repository {{{FIELDS}
+      defaultBranchRef {{ name target {{ oid }} }}
+      languages(first: 100, orderBy: {{field: SIZE, direction: DESC}}) {{
+        edges {{ size node {{ name }} }}
+      }}
+    }}
+  }}
+}}
 """
 _EMPTY = Outcome(state="empty", reason="no_commits")
 _GONE = Outcome(state="gone", reason="not_found")
@@ -121,10 +113,13 @@ class DetailsStage:
     def _keep_node(self, repository: Repository, node: Mapping[str, Any]) -> None:
         branch = node.get("defaultBranchRef") or {}
         commit = (branch.get("target") or {}).get("oid")
-        if node.get("databaseId", repository.id) != repository.id:
+        if node.get("databaseId") != repository.id:
             self._frontier.settle(repository.id, Outcome(state="failed", reason="wrong_id"))
         elif commit:
-            self._keep(repository, _found_in(node, repository), commit, _languages_in(node))
+            found = found_in(node)
+            if found.license is None:
+                found = replace(found, license=repository.license)  # as its listing said
+            self._keep(repository, found, commit, _languages_in(node))
         else:
             self._frontier.settle(repository.id, _EMPTY)
 
@@ -200,22 +195,6 @@ def _outcome(error: ApiError) -> Outcome | None:
         return _EMPTY
     state = repository_state(Answer(error.status, {}, error.problem))
     return Outcome(state=state[0], reason=state[1]) if state else None
-
-
-def _found_in(node: Mapping[str, Any], repository: Repository) -> Found:
-    """A GraphQL Repository as a listing; its licence as search said, where it knows none."""
-    return Found(
-        id=repository.id,
-        node_id=node.get("id") or repository.node_id,
-        name=node["nameWithOwner"],
-        stars=node.get("stargazerCount"),
-        fork=node.get("isFork"),
-        size_kb=node.get("diskUsage"),
-        license=(node.get("licenseInfo") or {}).get("spdxId") or repository.license,
-        pushed_at=node.get("pushedAt"),
-        created_at=node.get("createdAt"),
-        archived=node.get("isArchived"),
-    )
 
 
 def _languages_in(node: Mapping[str, Any]) -> dict[str, int]:

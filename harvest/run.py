@@ -172,7 +172,15 @@ async def _work(
     )
     api = GitHubApi(source.url, scheduler, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
     try:
-        await find(recipe, frontier, api, opt_out, by_graphql=scheduler.with_tokens, report=report)
+        await find(
+            recipe,
+            frontier,
+            api,
+            opt_out,
+            by_graphql=scheduler.with_tokens,
+            clock=clock,
+            report=report,
+        )
     finally:
         api.close()
     await fetch_all(recipe, folder.raw, spools_of(folder), frontier, source.url, scheduler, report)
@@ -185,6 +193,7 @@ async def find(
     opt_out: OptOut,
     *,
     by_graphql: bool,
+    clock: Clock,
     report: Report,
 ) -> None:
     """All that comes before fetching: enumerate, ask for details, select, plan.
@@ -194,7 +203,9 @@ async def find(
     if frontier.note("shards") is not None:
         return
     judge = Judge(rules_of(recipe, frontier.note("until")), opt_out)
-    await enumerate_all(recipe, frontier, api, judge, by_graphql=by_graphql, report=report)
+    await enumerate_all(
+        recipe, frontier, api, judge, by_graphql=by_graphql, clock=clock, report=report
+    )
     details = DetailsStage(
         api,
         frontier,

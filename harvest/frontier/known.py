@@ -106,6 +106,11 @@ class Known(Table):
         query = "SELECT * FROM repositories WHERE state = 'wanted' AND id > ? ORDER BY id LIMIT ?"
         return [to_repository(row) for row in self._all(query, after, limit)]
 
+    def planned_after(self, after: int, limit: int) -> list[Repository]:
+        """The next repositories, by id, that have a place in a shard."""
+        query = "SELECT * FROM repositories WHERE shard IS NOT NULL AND id > ? ORDER BY id LIMIT ?"
+        return [to_repository(row) for row in self._all(query, after, limit)]
+
     def keep_details(self, details: Iterable[Details]) -> None:
         """Fix what will be fetched: from here on the rows of a repository are settled."""
         rows = [

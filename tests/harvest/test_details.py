@@ -74,6 +74,8 @@ class FakeApi:
 
 def node(key: str) -> dict[str, Any]:
     return {
+        "id": key,
+        "databaseId": int(key.removeprefix("R_")),
         "nameWithOwner": f"new/{key}",
         "stargazerCount": 9,
         "licenseInfo": None,
