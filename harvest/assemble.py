@@ -2,7 +2,7 @@
 
 A shard takes its name first and is entered in the frontier after; its footer names the
 repositories in it and what became of each, so that a run killed between the two goes on as if it
-had not been.
+had not been. Its list of copies, `copies/` under the same name, stands before the shard does.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from typing import Any
 from corpus.errors import FileError, ShardError
 from corpus.files import named_errors
 from corpus.recipe import as_plain
-from corpus.shards import Shard, open_shard, write_shard
+from corpus.schema import COPY
+from corpus.shards import Shard, ShardWriter, iter_row_groups, open_shard, write_shard
 from harvest.frontier import Frontier, Outcome, Repository
-from harvest.spool import read_spool, spool_path
+from harvest.known import KnownBlobs
+from harvest.lending import Library
+from harvest.resolve import Resolution
+from harvest.rows import copies, documents
+from harvest.spool import Contents, drop_spool, read_listing, spool_path
+
+Resolved = Mapping[int, Resolution]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +41,85 @@ def shard_path(raw: Path, shard: int) -> Path:
     return raw / f"shard-{shard:05}.parquet"
 
 
-def assemble(raw: Path, spools: Path, shard: int, members: Iterable[Repository]) -> Finished:
+def copies_path(raw: Path, shard: int) -> Path:
+    """`raw/copies/shard-00000.parquet`."""
+    return raw / "copies" / shard_path(raw, shard).name
+
+
+def assemble(
+    raw: Path,
+    spools: Path,
+    shard: int,
+    members: Iterable[Repository],
+    resolved: Resolved,
+    *,
+    library: Library | None,
+) -> Finished:
     """Write a shard: the rows of its repositories, in the order of the plan.
+
+    `library`: lends what rows borrow; None where every repository brings all that it has.
 
     Raises ShardError for a damaged spool, DiskFullError or FileError for the shard.
     """
+    members = list(members)
     path = shard_path(raw, shard)
-    outcomes = {member.id: _outcome(member) for member in members}
-    with write_shard(path) as writer:
-        for repository, outcome in outcomes.items():
-            if outcome.state == "done":
-                for table in read_spool(spool_path(spools, repository), outcome.rows):
-                    writer.write(table)
-        writer.notes = {
-            "stage": "harvest",
-            "repositories": [{"id": key, **as_plain(value)} for key, value in outcomes.items()],
+    notes: dict[str, Any] = {"stage": "harvest"}
+    lent: Mapping[bytes, bytes] = {}
+    if library is not None:
+        lent = library.lend(resolved)
+        notes["copies"] = _write_copies(copies_path(raw, shard), members, resolved)
+        notes["oversize"] = {
+            blob_id.hex(): size
+            for each in resolved.values()
+            for blob_id, size in each.oversize.items()
         }
+    outcomes = {member.id: _outcome(member, resolved.get(member.id)) for member in members}
+    with write_shard(path) as writer:
+        for member in members:
+            if member.id in resolved:
+                _write_rows(writer, spools, member, resolved[member.id], lent)
+        notes["repositories"] = [{"id": key, **as_plain(value)} for key, value in outcomes.items()]
+        writer.notes = notes
     return Finished(open_shard(path), path.stat().st_size, outcomes)
 
 
-def _outcome(member: Repository) -> Outcome:
+def _write_copies(path: Path, members: Iterable[Repository], resolved: Resolved) -> dict[str, Any]:
+    with write_shard(path, COPY) as writer:
+        for member in members:
+            files = resolved[member.id].copies if member.id in resolved else ()
+            if files:
+                writer.write(copies(member, files))
+        writer.notes = {"stage": "harvest"}
+    written = open_shard(path)
+    return {"rows": written.rows, "digest": written.digest}
+
+
+def _write_rows(
+    writer: ShardWriter,
+    spools: Path,
+    member: Repository,
+    resolution: Resolution,
+    lent: Mapping[bytes, bytes],
+) -> None:
+    listing = read_listing(spool_path(spools, member.id))
+    with Contents(spools, member.id) as contents:
+
+        def read(blob_id: bytes) -> bytes:
+            return lent[blob_id] if blob_id in resolution.borrowed else contents.read(blob_id)
+
+        for table in documents(member, listing, resolution.rows, read):
+            writer.write(table)
+
+
+def _outcome(member: Repository, resolution: Resolution | None) -> Outcome:
+    if resolution is None:
+        return Outcome(state=member.state, reason=member.reason, counts=member.counts)
     return Outcome(
-        state="done" if member.state == "fetched" else member.state,
+        state="done",
         reason=member.reason,
-        rows=member.rows,
-        bytes=member.bytes,
-        counts=member.counts,
+        rows=len(resolution.rows),
+        bytes=resolution.python_bytes,
+        counts=dict(resolution.counts),
     )
 
 
@@ -91,6 +151,7 @@ def _problem(frontier: Frontier, path: Path, number: int, expected: str | None) 
         return "missing" if expected else None
     try:
         shard = open_shard(path)
+        _check_copies(shard, number)
     except ShardError as error:
         return error.problem
     if expected:
@@ -100,6 +161,15 @@ def _problem(frontier: Frontier, path: Path, number: int, expected: str | None) 
         return "of another harvest"
     finish(frontier, number, Finished(shard, path.stat().st_size, outcomes))
     return None
+
+
+def _check_copies(shard: Shard, number: int) -> None:
+    """Raises ShardError if the list that belongs to the shard is not there."""
+    expected = shard.notes.get("copies")
+    if expected is not None:
+        path = copies_path(shard.path.parent, number)
+        if open_shard(path).digest != expected["digest"]:
+            raise ShardError(path, "its list of copies changed since it was written")
 
 
 def finish(frontier: Frontier, number: int, finished: Finished) -> None:
@@ -124,4 +194,25 @@ def _read_notes(notes: Mapping[str, Any]) -> dict[int, Outcome]:
 def drop_spools(spools: Path, members: Iterable[int]) -> None:
     """Delete what stands in a shard now."""
     for repository in members:
-        spool_path(spools, repository).unlink(missing_ok=True)
+        drop_spool(spools, repository)
+
+
+def catch_up(known: KnownBlobs, written: Mapping[int, str], raw: Path) -> None:
+    """Bring the set of known blobs in step with the shards that are written. Raises ShardError."""
+    if any(written.get(shard) != digest for shard, digest in known.shards.items()):
+        known.clear()
+    for shard in sorted(set(written) - set(known.shards)):
+        remember(known, shard, open_shard(shard_path(raw, shard)))
+
+
+def remember(known: KnownBlobs, number: int, shard: Shard) -> None:
+    """Enter the blobs of a written shard, and those that proved too large for any."""
+    ids: list[bytes] = []
+    sizes: list[int] = []
+    for group in iter_row_groups(shard, ("blob_id", "size")):
+        ids += map(bytes.fromhex, group["blob_id"].to_pylist())
+        sizes += group["size"].to_pylist()
+    oversize = shard.notes.get("oversize") or {}
+    ids += map(bytes.fromhex, oversize)
+    sizes += oversize.values()
+    known.add(number, shard.digest, ids, sizes)

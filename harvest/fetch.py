@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from corpus.events import Progress, Report
+from corpus.errors import ShardError
+from corpus.events import Report
 from harvest.api import is_local
-from harvest.archive import KEPT, Limits
-from harvest.assemble import Finished, assemble, drop_spools, finish
-from harvest.download import Downloader
+from harvest.archive import Limits
+from harvest.asking import Host, Wire
+from harvest.assemble import catch_up
+from harvest.blobs import BlobFetcher, NoBlobsError
+from harvest.download import Downloader, fetched
 from harvest.frontier import Frontier, Outcome, Repository
+from harvest.known import KnownBlobs
+from harvest.listing import Listing
+from harvest.pipeline import Pipeline, Shelf
 from harvest.recipe import HarvestRecipe
 from harvest.scheduler import Scheduler
-from harvest.threads import outlast
+from harvest.spool import drop_spool, read_listing, spool_path
+from harvest.transport import Choice, git_address, may_carry_token, plan_transport
 
 _READ_BUFFER_BYTES = 1 << 18
 
@@ -32,42 +38,49 @@ async def fetch_all(
     api_url: str,
     scheduler: Scheduler,
     report: Report,
-) -> None:
-    """Bring the frontier's pending repositories into shards.
+) -> Mapping[str, Wire]:
+    """Bring the frontier's pending repositories into shards; what that cost, by transport.
 
     Raises HarvestError and its kinds, FileError, DiskFullError; what is done stays done.
     """
-    limits = Limits(
+    if not frontier.unwritten():
+        return {}
+    known = None
+    if recipe.each_blob_once:
+        known = KnownBlobs.open(known_of(spools))
+        catch_up(known, frontier.written(), raw)
+    shelf = Shelf(raw, spools, known, limits_of(recipe))
+    try:
+        # The threads decompress and write; more of them than cores gain little.
+        with ThreadPoolExecutor(max_workers=min(8, recipe.concurrency)) as executor:
+            async with _session(recipe, api_url) as session:
+                hosts = {
+                    name: Host(session, scheduler, retries=recipe.retries)
+                    for name in ("archive", "blobs")
+                }
+                fetcher = _fetcher(recipe, hosts, executor, shelf, api_url, report)
+                await Pipeline(frontier, fetcher, shelf, report).run(recipe.concurrency)
+    except BaseExceptionGroup as group:
+        # Tasks fail together when the disk is full or the network gone: one line says it.
+        raise _first(group) from None
+    if spools.is_dir() and not any(spools.iterdir()):
+        spools.rmdir()
+    return {name: host.wire for name, host in hosts.items()}
+
+
+def limits_of(recipe: HarvestRecipe) -> Limits:
+    """What a repository may cost."""
+    return Limits(
         max_file_bytes=recipe.max_file_bytes,
         max_license_bytes=recipe.max_license_bytes if recipe.keep_license_files else None,
         max_archive_bytes=recipe.max_archive_bytes,
         max_archive_members=recipe.max_archive_members,
     )
 
-    async def run() -> None:
-        # The threads decompress and write; more of them than cores gain little.
-        with ThreadPoolExecutor(max_workers=min(8, recipe.concurrency)) as executor:
-            async with _session(recipe, api_url) as session:
-                downloader = Downloader(
-                    session,
-                    executor,
-                    scheduler,
-                    api_url=api_url,
-                    spools=spools,
-                    limits=limits,
-                    retries=recipe.retries,
-                )
-                await Pipeline(frontier, downloader, raw, spools, report).run(recipe.concurrency)
 
-    if not frontier.unwritten():
-        return
-    try:
-        await run()
-    except BaseExceptionGroup as group:
-        # Tasks fail together when the disk is full or the network gone: one line says it.
-        raise _first(group) from None
-    if spools.is_dir() and not any(spools.iterdir()):
-        spools.rmdir()
+def known_of(spools: Path) -> Path:
+    """Where the set of stored blobs lies, beside the spools."""
+    return spools.with_suffix(".known")
 
 
 def _first(error: BaseException) -> BaseException:
@@ -94,62 +107,73 @@ def _session(recipe: HarvestRecipe, api_url: str) -> aiohttp.ClientSession:
     )
 
 
-class Pipeline:
-    """Workers fetch in the order of the plan; one writer turns complete shards into files."""
+def _fetcher(
+    recipe: HarvestRecipe,
+    hosts: Mapping[str, Host],
+    executor: ThreadPoolExecutor,
+    shelf: Shelf,
+    api_url: str,
+    report: Report,
+) -> Fetcher:
+    git_url = git_address(api_url, recipe.git_url)
+    archives = Downloader(
+        hosts["archive"], executor, api_url=api_url, spools=shelf.spools, limits=shelf.limits
+    )
+    blobs = BlobFetcher(
+        hosts["blobs"],
+        executor,
+        git_url=git_url,
+        with_token=may_carry_token(api_url, git_url),
+        spools=shelf.spools,
+        limits=shelf.limits,
+        report=report,
+    )
+    return Fetcher(archives, blobs, shelf.spools, recipe.transport)
+
+
+class Fetcher:
+    """One repository by the way that suits it, or by the other one where that fails."""
 
     def __init__(
-        self, frontier: Frontier, downloader: Downloader, raw: Path, spools: Path, report: Report
+        self, archives: Downloader, blobs: BlobFetcher, spools: Path, choice: Choice
     ) -> None:
-        self._frontier, self._downloader = frontier, downloader
-        self._raw, self._spools, self._report = raw, spools, report
-        self._total = frontier.planned()
-        self._missing = Counter(
-            {shard: frontier.unsettled(shard) for shard in frontier.unwritten()}
-        )
-        self._complete: asyncio.Queue[int] = asyncio.Queue()
-        self._left = len(self._missing)
-        self._files, self._bytes = frontier.totals()
+        self._archives, self._blobs = archives, blobs
+        self._spools, self._choice = spools, choice
 
-    async def run(self, workers: int) -> None:
-        """Until every planned shard is written."""
-        for shard, missing in self._missing.items():
-            if not missing:
-                self._complete.put_nowait(shard)
-        work = self._work()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write())
-            for _ in range(workers):
-                tasks.create_task(self._fetch(work))
+    async def begin(self, repository: Repository) -> Listing | Outcome:
+        """Its listing, whose blobs are to be brought by `fill`; or what became of it."""
+        disk_bytes = (repository.size_kb or 0) * 1024
+        if plan_transport(self._choice, repository.languages, disk_bytes) == "archive":
+            return await self._archives.fetch(repository)
+        if (listed := self._listed(repository)) is not None:
+            return listed
+        try:
+            return await self._blobs.list(repository)
+        except NoBlobsError as error:
+            return await self._by_archive(repository, error.reason)
 
-    def _work(self) -> Iterator[Repository]:
-        for shard in self._frontier.unwritten():
-            yield from self._frontier.pending(shard)
+    async def fill(self, repository: Repository, listing: Listing, wants: list[bytes]) -> Outcome:
+        """Bring what is missing of its blobs; what became of it."""
+        if listing.transport == "archive":
+            return await self._archives.fetch(repository)
+        try:
+            size = await self._blobs.fill(repository, wants)
+        except NoBlobsError as error:
+            return await self._by_archive(repository, error.reason)
+        return fetched(listing, python_bytes=size)
 
-    async def _fetch(self, work: Iterator[Repository]) -> None:
-        for repository in work:
-            outcome = await self._downloader.fetch(repository)
-            self._settle(repository, outcome)
+    async def _by_archive(self, repository: Repository, reason: str | None) -> Outcome:
+        outcome = await self._archives.fetch(repository)
+        if outcome.state != "fetched":
+            drop_spool(self._spools, repository.id)
+            return outcome
+        return replace(outcome, reason=f"archive_{reason}" if reason else None)
 
-    def _settle(self, repository: Repository, outcome: Outcome) -> None:
-        self._frontier.settle(repository.id, outcome)
-        self._missing[repository.shard] -= 1
-        if not self._missing[repository.shard]:
-            self._complete.put_nowait(repository.shard)
-        self._files += outcome.counts.get(KEPT, 0)
-        self._bytes += outcome.bytes
-        detail = f"{self._files} files, {self._bytes / 1e6:.0f} MB"
-        done = self._total - self._missing.total()
-        self._report(Progress("fetch", done, self._total, "repositories", detail))
-
-    async def _write(self) -> None:
-        while self._left:
-            shard = await self._complete.get()
-            members = self._frontier.members(shard)
-            finished = await self._in_thread(shard, members)
-            finish(self._frontier, shard, finished)
-            drop_spools(self._spools, finished.outcomes)
-            self._left -= 1
-
-    async def _in_thread(self, shard: int, members: list[Repository]) -> Finished:
-        work = asyncio.to_thread(assemble, self._raw, self._spools, shard, members)
-        return await outlast(asyncio.ensure_future(work))
+    def _listed(self, repository: Repository) -> Listing | None:
+        """What a killed run had listed."""
+        try:
+            listing = read_listing(spool_path(self._spools, repository.id))
+        except ShardError:
+            return None
+        same = listing.commit == repository.commit and listing.transport == "blobs"
+        return listing if same else None

@@ -14,6 +14,8 @@ SourceName = Literal["search", "ids", "gharchive", "list", "earlier"]
 # How the work is done, as opposed to what comes out: these may change between two runs that
 # go on from one frontier. The opt-out list may too, since it must always be honoured.
 _PACE = (
+    "git_url",
+    "transport",
     "opt_out",
     "concurrency",
     "connect_timeout_s",
@@ -54,6 +56,9 @@ class HarvestRecipe:
     # With "loopback": serve this folder of bare git repositories instead of the packages.
     loopback_folder: Path | None = None
 
+    # Where repositories are cloned from. None: https://github.com for its API, else the API's host.
+    git_url: str | None = None
+
     # Where repositories come from; several may be combined, and none comes twice.
     # search: GitHub's search, which knows primary languages only. ids: every public repository by
     # its id. gharchive: the hour files of GH Archive. list: a file. earlier: other harvests.
@@ -82,6 +87,12 @@ class HarvestRecipe:
     max_repositories: int | None = None  # the most starred ones; None: all
     opt_out: Path | None = None  # a list of OWNER or OWNER/NAME lines, never asked for
 
+    # How a repository travels. archive: one gzipped tar, a request of the API's limit. blobs: its
+    # trees and then the wanted files by git's own protocol, a quarter of the bytes or less.
+    # auto: what is less for each, by its language bytes and its size on GitHub's disk.
+    transport: Literal["auto", "archive", "blobs"] = "auto"
+    # One row for a Python file that stands in many places; the others are lines in raw/copies/.
+    each_blob_once: bool = True
     max_file_bytes: int = 1_000_000  # PyCodeGPT: files under 1 MB
     keep_license_files: bool = True  # LICENSE, COPYING and their like, beside the Python files
     max_license_bytes: int = 200_000  # of a licence file; GPL-3.0 has 35,149
@@ -98,7 +109,9 @@ class HarvestRecipe:
     max_wait_s: float = 7_200.0  # a server that asks for more ends the run, to be resumed
 
     def __post_init__(self) -> None:
-        _check_url(self.api_url)
+        _check_url("api_url", self.api_url)
+        if self.git_url is not None:
+            _check_url("git_url", self.git_url)
         if self.loopback_folder is not None and self.api_url != LOOPBACK:
             raise ValueError('loopback_folder needs api_url = "loopback"')
         self._check_numbers()
@@ -163,18 +176,23 @@ def moment_of_hour(text: str) -> datetime:
         raise ValueError(f"gharchive hours look like 2015-01-31-7, not {text!r}") from None
 
 
-def _check_url(url: str) -> None:
-    if url == LOOPBACK:
+def _check_url(key: str, url: str) -> None:
+    if url == LOOPBACK and key == "api_url":
         return
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ValueError("api_url is no address") from None
+        raise ValueError(f"{key} is no address") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f'api_url must be "{LOOPBACK}" or begin with https:// or http://')
+        raise ValueError(_form_of(key))
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("api_url must hold no user, password or query; tokens: GITHUB_TOKEN")
+        raise ValueError(f"{key} must hold no user, password or query; tokens: GITHUB_TOKEN")
+
+
+def _form_of(key: str) -> str:
+    either = f'be "{LOOPBACK}" or ' if key == "api_url" else ""
+    return f"{key} must {either}begin with https:// or http://"
 
 
 def _check_least(name: str, value: float | None, least: int) -> None:

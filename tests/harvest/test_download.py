@@ -15,11 +15,12 @@ import pytest
 from aiohttp import web
 
 from harvest.archive import Limits
+from harvest.asking import Host
 from harvest.credentials import users_of
-from harvest.download import Downloader
+from harvest.download import Downloader, in_executor
 from harvest.frontier import Outcome, Repository
 from harvest.scheduler import Scheduler
-from harvest.spool import read_spool, spool_path
+from harvest.spool import Contents, read_listing, spool_path
 
 LIMITS = Limits(max_file_bytes=1000, max_archive_bytes=1 << 20, max_archive_members=50)
 
@@ -86,15 +87,8 @@ async def fetch(hosts: Recorder, spools: Path, bench: Any) -> Outcome:
     )
     with ThreadPoolExecutor(1) as executor:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            downloader = Downloader(
-                session,
-                executor,
-                scheduler,
-                api_url=hosts.api,
-                spools=spools,
-                limits=LIMITS,
-                retries=1,
-            )
+            host = Host(session, scheduler, retries=1)
+            downloader = Downloader(host, executor, api_url=hosts.api, spools=spools, limits=LIMITS)
             return await downloader.fetch(repository())
 
 
@@ -112,8 +106,10 @@ async def test_the_token_is_sent_to_the_api_and_never_again(
         ("/signed", None),
         ("/back", None),
     ]
-    [table] = read_spool(spool_path(tmp_path, 7), 1)
-    assert table["content"].to_pylist() == [b"x = 1\n"]
+    listing = read_listing(spool_path(tmp_path, 7))
+    assert (listing.transport, [file.path for file in listing.files]) == ("archive", ["x.py"])
+    with Contents(tmp_path, 7) as contents:
+        assert contents.read(listing.files[0].blob_id) == b"x = 1\n"
 
 
 async def test_redirects_in_a_circle_end(
@@ -127,10 +123,10 @@ async def test_redirects_in_a_circle_end(
         hosts.api = await hosts.listen()
         outcome = await fetch(hosts, tmp_path, bench)
     assert (outcome.state, outcome.reason) == ("failed", "too_many_redirects")
-    assert not list(tmp_path.glob("*.arrow*"))
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_thread_that_fails_after_its_task_was_cancelled_fails_in_silence(tmp_path: Path) -> None:
+def test_a_thread_that_fails_after_its_task_was_cancelled_fails_in_silence() -> None:
     """A full disk fails many downloads at once; one of them tells it, in one line."""
     going, cancelled = threading.Event(), threading.Event()
     complaints: list[Any] = []
@@ -142,11 +138,7 @@ def test_a_thread_that_fails_after_its_task_was_cancelled_fails_in_silence(tmp_p
 
     async def cancel(executor: ThreadPoolExecutor) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-        nobody: Any = None
-        downloader = Downloader(
-            nobody, executor, nobody, api_url="", spools=tmp_path, limits=LIMITS, retries=0
-        )
-        task = asyncio.create_task(downloader._in_thread(work))
+        task = asyncio.create_task(in_executor(executor, work))
         await asyncio.to_thread(going.wait, 10)
         task.cancel()
         await asyncio.sleep(0)

@@ -17,12 +17,13 @@ from benchmarks.harvest.recordings import Replay, read_nock, replaying
 from corpus.errors import ApiError, UnreachableError
 from harvest.api import GitHubApi
 from harvest.archive import Limits
+from harvest.asking import Host
 from harvest.credentials import users_of
 from harvest.download import Downloader
 from harvest.frontier import Repository
 from harvest.policy import read_nodes
 from harvest.scheduler import Scheduler
-from harvest.spool import read_spool, spool_path
+from harvest.spool import read_listing, spool_path
 
 RECORDINGS = Path(__file__).parent / "recordings"
 TOKEN = "ghp_SecretThatMustNeverShowUpAnywhere0001"
@@ -191,11 +192,11 @@ async def test_an_archive_by_its_redirect(
     )  # fmt: skip
     with ThreadPoolExecutor(1) as executor:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
+            host = Host(session, scheduler, retries=0)
             downloader = Downloader(
-                session, executor, scheduler, api_url=recorded.url, spools=tmp_path,
-                limits=limits, retries=0,
-            )  # fmt: skip
+                host, executor, api_url=recorded.url, spools=tmp_path, limits=limits
+            )
             outcome = await downloader.fetch(repository)
     assert (outcome.state, outcome.rows) == ("fetched", 2)
-    (table,) = read_spool(spool_path(tmp_path, 11), 2)
-    assert table["path"].to_pylist() == ["engine.py", "LICENSE"]
+    listing = read_listing(spool_path(tmp_path, 11))
+    assert [file.path for file in listing.files] == ["LICENSE", "engine.py"]
