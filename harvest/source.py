@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from corpus.events import Notice, Report
+from harvest.api import GitHubApi
+from harvest.credentials import users_of
 from harvest.recipe import LOOPBACK, HarvestRecipe
+from harvest.scheduler import Clock, Scheduler
 
 # Loopback takes any token; with one the harvest goes the way that it goes on github.com.
 _MADE_UP_TOKEN = "loopback-needs-no-token"
@@ -19,6 +22,25 @@ class Source:
 
     url: str
     tokens: Sequence[str] = field(repr=False)
+
+
+@asynccontextmanager
+async def connected(
+    recipe: HarvestRecipe, source: Source, clock: Clock, report: Report
+) -> AsyncIterator[tuple[GitHubApi, Scheduler]]:
+    """The API of that server, and the scheduler that all requests go through."""
+    scheduler = Scheduler(
+        users_of(source.tokens),
+        clock=clock,
+        report=report,
+        max_wait_s=recipe.max_wait_s,
+        concurrency=recipe.concurrency,
+    )
+    api = GitHubApi(source.url, scheduler, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
+    try:
+        yield api, scheduler
+    finally:
+        api.close()
 
 
 @contextmanager

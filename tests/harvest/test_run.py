@@ -39,7 +39,7 @@ from harvest.loopback.faults import (
     Truncate,
 )
 from harvest.loopback.server import serve_in_thread
-from harvest.run import spools_of
+from harvest.resume import spools_of
 
 VICTIM = "owner0/project03"
 
