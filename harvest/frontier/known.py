@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from corpus.recipe import as_plain
 from harvest.frontier.records import SOURCES, Details, Repository, source_bits, source_names
 from harvest.frontier.table import Table
 from harvest.selection import Found, Judged, OptOut
@@ -113,16 +112,8 @@ class Known(Table):
 
     def keep_details(self, details: Iterable[Details]) -> None:
         """Fix what will be fetched: from here on the rows of a repository are settled."""
-        rows = [
-            {
-                **as_plain(each),
-                "python_bytes": each.python_bytes,
-                "languages": json.dumps(dict(each.languages)),
-            }
-            for each in details
-        ]
         with self.together():
-            self._database.executemany(_DETAIL, rows)
+            self._database.executemany(_DETAIL, map(_plain_details, details))
 
     # -- the plan -----------------------------------------------------------------------------
 
@@ -177,6 +168,26 @@ class Known(Table):
                 [(row["id"],) for row in covered if row["state"] != "done"],
             )
         return [row["name"] for row in covered if row["state"] == "done"]
+
+
+def _plain_details(details: Details) -> dict[str, Any]:
+    return {
+        "id": details.id,
+        "node_id": details.node_id,
+        "name": details.name,
+        "stars": details.stars,
+        "fork": details.fork,
+        "archived": details.archived,
+        "size_kb": details.size_kb,
+        "license": details.license,
+        "created_at": details.created_at,
+        "pushed_at": details.pushed_at,
+        "commit": details.commit,
+        "languages": json.dumps(dict(details.languages)),
+        "python_bytes": details.python_bytes,
+        "state": details.state,
+        "reason": details.reason,
+    }
 
 
 def _plain_found(found: Found) -> dict[str, Any]:
