@@ -175,12 +175,20 @@ def _followed(hop: Hop, headers: Mapping[str, str]) -> Hop:
 
 
 async def _read_answer(response: aiohttp.ClientResponse) -> Answer:
-    body = await response.content.read(_MAX_MESSAGE_BYTES)
+    body = await read_most(response, _MAX_MESSAGE_BYTES)
     try:
         message = str(json.loads(body).get("message", ""))
     except (ValueError, AttributeError):
         message = body[:300].decode("utf-8", "replace")
     return Answer(response.status, _lowered(response.headers), message)
+
+
+async def read_most(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, or as much of it as is wanted."""
+    body = bytearray()
+    while len(body) < most and (piece := await response.content.read(most - len(body))):
+        body += piece
+    return bytes(body)
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ the repository's archive is fetched instead: the API has the last word on what b
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from corpus.events import Notice, Report
 from corpus.files import named_errors
 from harvest.api import USER_AGENT
 from harvest.archive import Limits
-from harvest.asking import Host, PassingError, Question, blames_server
+from harvest.asking import Host, PassingError, Question, blames_server, read_most
 from harvest.download import MAX_FAILED_IN_A_ROW, in_executor
 from harvest.frontier import Repository
 from harvest.git import protocol
@@ -70,6 +71,7 @@ class BlobFetcher:
         self._host, self._executor = host, executor
         self._git_url, self._with_token = git_url, with_token
         self._spools, self._limits, self._report = spools, limits, report
+        self._introducing, self._introduced = asyncio.Lock(), False
         self._served = 0  # repositories
         self._misses = 0  # in a row
         self._given_up = False
@@ -122,8 +124,7 @@ class BlobFetcher:
 
     async def _list(self, repository: Repository) -> Listing:
         commit, store = str(repository.commit), MemoryStore()
-        if not self._served:
-            await self._check(repository)
+        await self._introduce(repository)
         body = self._request([commit], depth=1, filter_spec=protocol.BLOB_NONE)
         limits = PackLimits(
             max_objects=self._limits.max_archive_members + 2,  # the commit and the root
@@ -203,13 +204,20 @@ class BlobFetcher:
 
         return _refused_or(await self._host.ask(question, take))
 
+    async def _introduce(self, repository: Repository) -> None:
+        """Ask once what the host can do; all its repositories are alike, or say so themselves."""
+        async with self._introducing:
+            if not self._introduced and not self._given_up:
+                await self._check(repository)
+                self._introduced = True
+
     async def _check(self, repository: Repository) -> None:
         """Ask what the server can do for this repository. Raises RefusedError."""
 
         async def take(response: aiohttp.ClientResponse) -> bytes:
             if response.content_type != protocol.ADVERTISEMENT_TYPE:
                 raise DamagedError("not_git", f"an answer of type {response.content_type}")
-            return await response.content.read(_MAX_ADVERTISEMENT_BYTES)
+            return await read_most(response, _MAX_ADVERTISEMENT_BYTES)
 
         question = self._question(
             repository,

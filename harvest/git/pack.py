@@ -180,7 +180,8 @@ class PackReader:
             except zlib.error as error:
                 raise corrupt(f"damaged deflated data ({error})") from error
         stream = current.stream
-        used = given - len(stream.unused_data) - len(stream.unconsumed_tail)
+        # At the end zlib may keep an older tail beside what it did not use.
+        used = given - len(stream.unused_data if stream.eof else stream.unconsumed_tail)
         self._at += used
         self._take(current, block)
         if stream.eof:
