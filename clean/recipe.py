@@ -138,6 +138,9 @@ class CleanRecipe:
     # Which stages a run measures: "all", so that any other recipe can be asked about later without
     # reading a file again; or "needed", what this recipe's rules and its dedup read and no more.
     measure: Literal["all", "needed"] = "all"
+    # Also runs of words that occur again and again, for `max_top_2gram_rate` and its like. It costs
+    # about two thirds of what the structure stage does.
+    measure_repetition: bool = False
     # A tokenizer.json to count tokens with, relative to the working directory; off: no counting.
     tokenizer: Path | None = None
     rules: RulesRecipe = field(default_factory=RulesRecipe)
@@ -155,6 +158,8 @@ class CleanRecipe:
             raise ValueError("rules.min_chars_per_token needs clean.tokenizer, which is off")
         if self.rules.require_compiles and not self.measure_compiles:
             raise ValueError("rules.require_compiles needs clean.measure_compiles, which is off")
+        if self.rules.reads_repetition and not self.measure_repetition:
+            raise ValueError("rules on repeated words need clean.measure_repetition, which is off")
         if self.rules.max_secrets is not None and not self.secrets.count:
             raise ValueError("rules.max_secrets needs clean.secrets.count, which is off")
         named = self.contamination.problems is not None
@@ -172,6 +177,7 @@ def signal_parameters(recipe: CleanRecipe) -> SignalParameters:
         grammar=recipe.grammar,
         parser=recipe.parser,
         measure_compiles=recipe.measure_compiles,
+        repetition=recipe.measure_repetition,
         tokenizer=recipe.tokenizer,
         secrets=recipe.secrets.count,
         contamination=recipe.contamination,

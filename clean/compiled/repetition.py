@@ -1,18 +1,24 @@
-"""How many of a file's lines stand in it more than once."""
+"""What stands in a file more than once: lines, and runs of words (n-grams).
+
+Lines and runs are told apart by 48 bits of a hash, and equal ones found by sorting: nobody can make
+up a file that takes more than its size.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from clean.compiled.characters import NEWLINE
+from clean.compiled.characters import NEWLINE, char_bytes, code_point, is_space
 from clean.compiled.fingerprints import mixed
-from clean.compiled.kernel import BYTES, helper, kernel
+from clean.compiled.kernel import BYTES, COUNTS_OUT, helper, kernel
 
+LEAST, MOST = 2, 10  # words of a run
+LONGEST_TOP = 4  # words of a run that is looked for as the most frequent one
 _BLOCK = 256  # bytes that are summed up before the sum is mixed
 # One odd factor for each place in a block: products that do not wait for one another.
 _FACTORS = np.random.default_rng(11).integers(0, 2**63, _BLOCK, np.uint64) | np.uint64(1)
-_SORTED_BYTES = 6  # of a hash: 48 bits tell lines apart well enough
-_UNSORTED = np.uint64(64 - 8 * _SORTED_BYTES)
+_HASH_BYTES = 6
+_REST = np.uint64(64 - 8 * _HASH_BYTES)
 _ZERO, _ONE, _8, _LOW = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(0xFF)
 
 
@@ -30,7 +36,7 @@ def repeated_lines(data):  # type: ignore[no-untyped-def]
     while i < len(data):
         while i < len(data) and (data[i] == 32 or data[i] == 9):
             i += 1
-        start = stop = i
+        start = i
         while i < len(data) and data[i] != NEWLINE:
             i += 1
         stop = i
@@ -40,7 +46,11 @@ def repeated_lines(data):  # type: ignore[no-untyped-def]
             hashes[count] = _hash(data, start, stop)
             count += 1
         i += 1
-    return lines, count, count - _distinct(hashes[:count])
+    order = _order(hashes[:count])
+    repeated = 0
+    for i in range(1, count):
+        repeated += hashes[order[i]] == hashes[order[i - 1]]
+    return lines, count, repeated
 
 
 @helper
@@ -52,27 +62,116 @@ def _hash(data, start, stop):  # type: ignore[no-untyped-def]
             total += (np.uint64(data[start + place]) + _ONE) * _FACTORS[place]
         total = mixed(total)
         start += size
-    return total
+    return total >> _REST
 
 
 @helper
-def _distinct(hashes):  # type: ignore[no-untyped-def]
-    """How many different ones there are, by sorting: nobody can make up a file that is slow."""
-    other = np.empty(len(hashes), np.uint64)
-    shift = np.uint64(0)
-    for _ in range(_SORTED_BYTES):  # the last one first; each time in a stable order
+def _order(hashes):  # type: ignore[no-untyped-def]
+    """Places by ascending hash; equal ones in their order of appearance."""
+    order = np.arange(len(hashes))
+    other = np.empty(len(hashes), np.int64)
+    shift = _ZERO
+    for _ in range(_HASH_BYTES):  # by each byte, the last one first
         places = np.zeros(257, np.int64)
         for i in range(len(hashes)):
             places[((hashes[i] >> shift) & _LOW) + _ONE] += 1
         for digit in range(256):
             places[digit + 1] += places[digit]
         for i in range(len(hashes)):
-            digit = (hashes[i] >> shift) & _LOW
-            other[places[digit]] = hashes[i]
+            digit = (hashes[order[i]] >> shift) & _LOW
+            other[places[digit]] = order[i]
             places[digit] += 1
-        hashes, other = other, hashes
+        order, other = other, order
         shift += _8
-    distinct = 0
-    for i in range(len(hashes)):
-        distinct += i == 0 or (hashes[i] ^ hashes[i - 1]) << _UNSORTED != _ZERO
-    return distinct
+    return order
+
+
+@kernel(BYTES, COUNTS_OUT)
+def repeated_runs(data, out):  # type: ignore[no-untyped-def]
+    """Fill `out`, (MOST + 1,), with characters of words: of all, and by the words of a run.
+
+    Up to LONGEST_TOP it is those in the most frequent run, of several the longest; above, those in
+    any run that occurs more than once. A character counts once, and a run that occurs once never.
+    """
+    words, chars = _words(data)
+    out[:] = 0
+    out[0] = chars[-1]
+    hashes = words.copy()
+    places = np.arange(len(words))  # where a run of one word less occurs more than once
+    for size in range(LEAST, MOST + 1):
+        places = _longer(places, size, len(words))
+        for place in places:
+            hashes[place] = mixed(hashes[place] * _FACTORS[0] + words[place + size - 1]) >> _REST
+        own = hashes[places]
+        order = _order(own)
+        again = _repeated(own, order)
+        if size <= LONGEST_TOP:
+            out[size] = _chars_of_top(places, own, order, chars, size)
+        else:
+            out[size] = _chars_in_runs(places[again], chars, size)
+        places = places[again]
+
+
+@helper
+def _words(data):  # type: ignore[no-untyped-def]
+    """(hash of each word, characters before each word and in all); see `str.split`."""
+    hashes = np.empty(len(data) // 2 + 1, np.uint64)
+    chars = np.zeros(len(data) // 2 + 2, np.int64)
+    count = i = 0
+    while i < len(data):
+        start = i
+        long = 0
+        while i < len(data) and not is_space(code_point(data, i)):
+            i += char_bytes(data[i])
+            long += 1
+        if long:
+            hashes[count] = _hash(data, start, i)
+            chars[count + 1] = chars[count] + long
+            count += 1
+        else:
+            i += char_bytes(data[i])
+    return hashes[:count], chars[: count + 1]
+
+
+@helper
+def _longer(places, size, words):  # type: ignore[no-untyped-def]
+    """Where a run of `size` words may occur again: both runs of one word less do."""
+    count = 0
+    longer = np.empty(len(places), np.int64)
+    for i in range(len(places) - 1):
+        if places[i + 1] == places[i] + 1 and places[i] + size <= words:
+            longer[count] = places[i]
+            count += 1
+    return longer[:count]
+
+
+@helper
+def _repeated(hashes, order):  # type: ignore[no-untyped-def]
+    again = np.zeros(len(hashes), np.bool_)
+    for i in range(1, len(order)):
+        if hashes[order[i]] == hashes[order[i - 1]]:
+            again[order[i]] = again[order[i - 1]] = True
+    return again
+
+
+@helper
+def _chars_of_top(places, hashes, order, chars, size):  # type: ignore[no-untyped-def]
+    best = most = start = 0
+    for stop in range(1, len(order) + 1):
+        if stop == len(order) or hashes[order[stop]] != hashes[order[start]]:
+            if stop - start > 1 and stop - start >= most:
+                found = _chars_in_runs(places[order[start:stop]], chars, size)
+                best = max(found, best) if stop - start == most else found
+                most = stop - start
+            start = stop
+    return best
+
+
+@helper
+def _chars_in_runs(places, chars, size):  # type: ignore[no-untyped-def]
+    """Characters of the words in runs that start at `places`, which ascend."""
+    found = behind = 0
+    for place in places:
+        found += chars[place + size] - chars[max(place, behind)]
+        behind = place + size
+    return found

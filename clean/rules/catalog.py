@@ -19,6 +19,10 @@ _TAKEDOWN = Rule("takedown", "takedown", SHARD, "repo_id", "among")
 _PYTHON = Rule("python", "not_python", SHARD, "path", "unlike", ".py")
 _DECODABLE = Rule("decodable", None, "text", "text_reject", "present", True)
 
+_RUNS = (  # of words, and why a document with many of them is dropped
+    *((f"top_{words}gram", f"frequent_{words}gram") for words in (2, 3, 4)),
+    *((f"repeated_{words}gram", f"repeated_{words}grams") for words in (5, 6, 7, 8, 9, 10)),
+)
 _CHOICES = (
     Rule("opt_out", "opt_out", SHARD, "repo", "listed"),
     _PYTHON,
@@ -85,6 +89,10 @@ _CHOICES = (
     Rule("require_variable", "no_variable", "structure", "has_variable", "false"),
     Rule("max_function_rate", "high_function_rate", "structure", "function_rate", "above"),
     Rule("max_one_return_rate", "one_return", "structure", "one_return_line_rate", "above"),
+    *(
+        Rule(f"max_{runs}_rate", reason, "repetition", f"{runs}_rate", "above")
+        for runs, reason in _RUNS
+    ),
     Rule("min_chars_per_token", "few_chars_per_token", "tokens", "chars_per_token", "below"),
     # First of the licence rules: "copyleft" alone would not say that the repository says otherwise.
     Rule("drop_license_conflict", "license_conflict", "license", "license_conflict", "present"),

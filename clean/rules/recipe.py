@@ -87,6 +87,18 @@ class RulesRecipe:
     require_variable: bool = False  # something is assigned, or looped over
     max_function_rate: float | None = None  # functions for each line of code
     max_one_return_rate: float | None = None  # functions that only return, for each line of code
+    # Characters of words in the most frequent run of two words (Gopher: 0.2, as all of these for
+    # pages of the web). Rules on runs of words need `clean.measure_repetition`.
+    max_top_2gram_rate: float | None = None
+    max_top_3gram_rate: float | None = None  # ... of three words (Gopher: 0.18)
+    max_top_4gram_rate: float | None = None  # ... of four words (Gopher: 0.16)
+    # In all runs of five words that occur more than once (Gopher: 0.15).
+    max_repeated_5gram_rate: float | None = None
+    max_repeated_6gram_rate: float | None = None  # ... of six words (Gopher: 0.14)
+    max_repeated_7gram_rate: float | None = None  # ... of seven words (Gopher: 0.13)
+    max_repeated_8gram_rate: float | None = None  # ... of eight words (Gopher: 0.12)
+    max_repeated_9gram_rate: float | None = None  # ... of nine words (Gopher: 0.11)
+    max_repeated_10gram_rate: float | None = None  # ... of ten words (Gopher: 0.1)
     min_chars_per_token: float | None = None  # by the tokenizer of `clean.tokenizer`
     # Categories: permissive, copyleft, other, none (GitHub found no licence).
     allow_repo_licenses: tuple[str, ...] | None = None
@@ -112,6 +124,12 @@ class RulesRecipe:
         one_of(self, "drop_generated_phrases", GENERATED_PHRASES)
         for measured in ("file_bytes", "mean_word", "lines", "mean_line", "comment_rate"):
             self._check_range(f"min_{measured}", f"max_{measured}")
+
+    @property
+    def reads_repetition(self) -> bool:
+        """Whether a rule on runs of words is on."""
+        names = (field.name for field in fields(self))
+        return any("gram_" in name and getattr(self, name) is not None for name in names)
 
     def _check_range(self, least: str, most: str) -> None:
         low, high = getattr(self, least), getattr(self, most)

@@ -22,6 +22,7 @@ class SignalParameters:
     grammar: str = "running"  # or a version, such as "3.8"
     parser: Parser = "ast"
     measure_compiles: bool = False  # costs about as much as parsing
+    repetition: bool = False  # whether repeated runs of words are measured
     tokenizer: Path | None = None  # a tokenizer.json; None: no tokens are counted
     secrets: bool = False  # whether they are counted
     contamination: ContaminationRecipe = field(default_factory=ContaminationRecipe)

@@ -11,6 +11,7 @@ from clean.signals import (
     contamination,
     fingerprint,
     license_stage,
+    repetition,
     secret_stage,
     structure,
     syntax,
@@ -30,6 +31,7 @@ _CONSTRUCTORS: dict[str, Callable[[SignalParameters], SignalStage | None]] = {
     "fingerprint": fingerprint.stage,
     "contamination": contamination.stage,
     "tokens": tokens.stage,
+    "repetition": repetition.stage,
     "secrets": secret_stage.stage,
 }
 STAGE_NAMES = tuple(_CONSTRUCTORS)  # of all there are

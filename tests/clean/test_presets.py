@@ -198,4 +198,8 @@ def test_what_a_rule_needs_is_asked_for_at_once(tmp_path):
         recipe = dataclasses.replace(CleanRecipe().rules, **{name: 1})
         with pytest.raises(ValueError, match=f"rules.{name} needs {needed}, which is off"):
             CleanRecipe(rules=recipe)
+    for name in ("max_top_2gram_rate", "max_repeated_10gram_rate"):
+        recipe = dataclasses.replace(CleanRecipe().rules, **{name: 0.0})
+        with pytest.raises(ValueError, match=r"repeated words need clean\.measure_repetition"):
+            CleanRecipe(rules=recipe)
     build(CleanRecipe, {"rules": {"max_secrets": 1}, "secrets": {"count": True}})
