@@ -123,6 +123,12 @@ class Host:
             hop = _followed(hop, answer.headers)
         raise PassingError("too_many_redirects")
 
+    async def _token(self, hop: Hop, lease: Lease) -> str | None:
+        """The token that goes along: of whoever's limit the lease is, or of the site."""
+        if not hop.with_token:
+            return None
+        return lease.token if lease.user else await self.scheduler.site_token()
+
     async def _send(
         self,
         question: Question,
@@ -131,8 +137,9 @@ class Host:
         take: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T | Answer:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **question.headers}
-        if hop.with_token and lease.token:
-            headers["Authorization"] = question.authorize(lease.token)
+        token = await self._token(hop, lease)
+        if token:
+            headers["Authorization"] = question.authorize(token)
         try:
             async with self._session.request(
                 question.method,

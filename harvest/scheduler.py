@@ -78,6 +78,7 @@ class Scheduler:
             _Seat(user, Budget(concurrency=concurrency, points_per_minute=points_per_minute))
             for user in users or [anonymous()]
         ]
+        self._first = self._seats[0].user
         self._hosts = {name: Host(concurrency=concurrency) for name in HOSTS}
         self.clock, self._report, self._max_wait_s = clock, report, max_wait_s
         self.concurrency = concurrency
@@ -118,6 +119,13 @@ class Scheduler:
             yield Lease(self, waiter, seat, token)
         finally:
             self._release(waiter, seat)
+
+    async def site_token(self) -> str | None:
+        """A token for the git host of the API's own site: always the first user's.
+
+        Git costs no points, and several users are no way round what the host may limit.
+        """
+        return await self._first.token(self.clock.now())
 
     def scrub(self, text: str) -> str:
         """The text without any token, should a server have sent one back."""
