@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,15 @@ STAGE = "harvest"
 
 
 def account(
-    recipe: HarvestRecipe, frontier: Frontier, raw: Path, *, opted_out: int, seconds: float
+    recipe: HarvestRecipe,
+    frontier: Frontier,
+    raw: Path,
+    *,
+    opted_out: int,
+    seconds: float,
+    refreshed: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Put the manifest together from the frontier."""
+    """Put the manifest together from the frontier; `refreshed` is the refresh that just ended."""
     return Manifest(
         stage=STAGE,
         parameters=as_plain(recipe.selection),
@@ -28,8 +35,15 @@ def account(
         facts={
             "coverage": certificate(frontier),
             # What was planned and can't be had: later harvests and readers must know.
-            "tombstones": [
-                _grave(each) for each in frontier.with_states("gone", "blocked", "empty")
+            "tombstones": _tombstones(frontier),
+            # Rows of repositories that were fetched again: both commits stand in the shards.
+            "superseded": [
+                {"id": each.id, "name": each.name, "from": each.before, "to": each.now}
+                for each in frontier.superseded()
+            ],
+            "refreshes": [
+                *(frontier.note("refreshes") or ()),
+                *([dict(refreshed)] if refreshed else ()),
             ],
             "failed": [_grave(each) for each in frontier.with_states("failed")],
             "opt_out_entries": opted_out,
@@ -57,6 +71,18 @@ def _counts(frontier: Frontier) -> dict[str, int]:
         counts[f"files_{reason}"] = number
     counts["bytes_kept"] = frontier.totals()[1]
     return dict(counts)
+
+
+def _tombstones(frontier: Frontier) -> list[dict[str, Any]]:
+    """With the moment since when each is known to be so, and how many of its rows are there."""
+    since = frontier.ended_since()
+    ended = frontier.with_states("gone", "blocked", "empty", "opted_out")
+    return [
+        {**_grave(each), "since": since.get(each.id), "rows": each.rows}
+        for each in ended
+        # A wish that came before anything was fetched is no news.
+        if each.state != "opted_out" or each.rows
+    ]
 
 
 def _grave(repository: Repository) -> dict[str, Any]:

@@ -138,6 +138,10 @@ def reconcile(frontier: Frontier, raw: Path) -> list[str]:
     lost = []
     for path, shard in known.items():
         problem = _problem(frontier, path, shard, written.get(shard))
+        if problem and frontier.has_former(shard):
+            hint = "restore it from a copy, or begin anew in another run folder"
+            text = "and rows in it are of commits that a refresh has superseded"
+            raise FileError(path, f"{problem}, {text}, so it can't be made again: {hint}")
         if problem:
             lost.append(f"{path}: {problem}; it is made again")
             frontier.reopen_shard(shard)

@@ -43,6 +43,24 @@ CREATE INDEX IF NOT EXISTS by_state ON repositories (state);
 CREATE TABLE IF NOT EXISTS shards (
     id INTEGER PRIMARY KEY, digest TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL
 );
+-- What a refresh found changed: where its older rows stand, and what they were.
+CREATE TABLE IF NOT EXISTS former (
+    repository INTEGER, generation INTEGER, shard INTEGER NOT NULL, commit_id TEXT NOT NULL,
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, counts TEXT NOT NULL,
+    PRIMARY KEY (repository, generation)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS former_by_shard ON former (shard);
+-- Since when a repository can't be had.
+CREATE TABLE IF NOT EXISTS ended (repository INTEGER PRIMARY KEY, since TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS note_end AFTER UPDATE OF state ON repositories
+WHEN NEW.state IN ('gone', 'blocked', 'empty', 'opted_out') AND NEW.state != OLD.state BEGIN
+    REPLACE INTO ended VALUES (NEW.id, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'));
+END;
+CREATE TRIGGER IF NOT EXISTS note_return AFTER UPDATE OF state ON repositories
+WHEN OLD.state IN ('gone', 'blocked', 'empty', 'opted_out') AND NEW.state != OLD.state
+    AND NEW.state NOT IN ('gone', 'blocked', 'empty', 'opted_out') BEGIN
+    DELETE FROM ended WHERE repository = NEW.id;
+END;
 -- How many repositories are in each state: counted as they change, never by reading them all.
 CREATE TABLE IF NOT EXISTS counters (
     state TEXT, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY (state, reason)

@@ -6,15 +6,16 @@ without one by REST, two or three requests each. What comes back is judged by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from corpus.errors import ApiError
 from corpus.events import Progress, Report
 from harvest.api import Api
 from harvest.batches import BatchSize
-from harvest.frontier import Details, Frontier, Outcome, Repository
+from harvest.frontier import Details, Outcome, Repository
 from harvest.nodes import FIELDS, found_in
 from harvest.policy import Answer, may_pass, read_nodes, repository_state
 from harvest.selection import Found, Judge
@@ -38,13 +39,37 @@ _GONE = Outcome(state="gone", reason="not_found")
 _WITH_NODE_ID = frozenset({"search", "ids", "list"})
 
 
+class Ledger(Protocol):
+    """Who says what to ask for, and keeps what came back: the frontier, or a refresh's own view."""
+
+    def count(self, *states: str) -> int:
+        """How many repositories are in these states."""
+        ...
+
+    def wanted(self, after: int, limit: int) -> list[Repository]:
+        """The next ones, by id, to ask for."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Everything in the block is kept, or nothing is."""
+        ...
+
+    def keep_details(self, details: Iterable[Details]) -> None:
+        """What GitHub says of them."""
+        ...
+
+    def settle(self, repository: int, outcome: Outcome) -> None:
+        """What became of one that can't be had."""
+        ...
+
+
 class DetailsStage:
     """Fills in the details of every wanted repository; goes on where a killed run was."""
 
     def __init__(
         self,
         api: Api,
-        frontier: Frontier,
+        frontier: Ledger,
         *,
         judge: Judge,
         by_graphql: bool,

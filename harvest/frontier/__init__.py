@@ -8,6 +8,7 @@ each page or repository reads a whole table: 1.2 million repositories are a usua
 from __future__ import annotations
 
 from harvest.frontier.coverage import Coverage
+from harvest.frontier.generations import Generations, Superseded
 from harvest.frontier.known import Known
 from harvest.frontier.records import (
     SOURCES,
@@ -20,7 +21,7 @@ from harvest.frontier.records import (
 from harvest.frontier.shards import Shards
 
 
-class Frontier(Coverage, Known, Shards):
+class Frontier(Coverage, Generations, Known, Shards):
     """All of it; the rooms beside this file hold the methods by subject."""
 
 
@@ -31,5 +32,6 @@ __all__ = [
     "Outcome",
     "Part",
     "Repository",
+    "Superseded",
     "WrittenShard",
 ]

@@ -10,6 +10,12 @@ from harvest.frontier.known import to_repository
 from harvest.frontier.records import Outcome, Repository, WrittenShard
 from harvest.frontier.table import Table
 
+# What stands in the shards, of this generation and of those before it.
+_COUNTED = (
+    "SELECT counts, bytes FROM repositories WHERE counts != '{}'"
+    " UNION ALL SELECT counts, bytes FROM former WHERE counts != '{}'"
+)
+
 
 class Shards(Table):
     """pending -> fetched -> done, or gone, blocked, empty, failed, opted_out."""
@@ -44,7 +50,7 @@ class Shards(Table):
         with self.together():
             self._database.execute(
                 "UPDATE repositories SET state = 'pending', reason = NULL WHERE state = 'failed'"
-                " AND shard NOT IN (SELECT id FROM shards)"
+                " AND shard IS NOT NULL AND shard NOT IN (SELECT id FROM shards)"
             )
             # Failed before it was planned: it may have another chance until the plan is made.
             if self.note("shards") is None:
@@ -109,18 +115,14 @@ class Shards(Table):
     # -- summaries ----------------------------------------------------------------------------
 
     def file_counts(self) -> dict[str, int]:
-        """Files of all repositories by what was done with them."""
+        """Files of all repositories by what was done with them, superseded ones included."""
         rows = self._all(
-            "SELECT each.key AS counted, sum(each.value) AS n FROM repositories,"
-            " json_each(repositories.counts) AS each WHERE repositories.counts != '{}'"
-            " GROUP BY counted ORDER BY counted"
+            f"SELECT each.key AS counted, sum(each.value) AS n FROM ({_COUNTED}) AS one,"
+            " json_each(one.counts) AS each GROUP BY counted ORDER BY counted"
         )
         return {row["counted"]: row["n"] for row in rows}
 
     def totals(self) -> tuple[int, int]:
         """Python files kept so far, and their bytes."""
-        row = self._one(
-            "SELECT sum(json_extract(counts, '$.kept')), sum(bytes) FROM repositories"
-            " WHERE counts != '{}'"
-        )
+        row = self._one(f"SELECT sum(json_extract(counts, '$.kept')), sum(bytes) FROM ({_COUNTED})")
         return int(row[0] or 0), int(row[1] or 0)
