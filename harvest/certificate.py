@@ -47,7 +47,7 @@ def _windows(frontier: Frontier) -> dict[str, Any]:
 def _parts(frontier: Frontier, source: str, counted: Mapping[str, int]) -> dict[str, Any]:
     """A source's parts by state, what came of them together, and those that are not whole."""
     totals: Counter[str] = Counter()
-    incomplete = []
+    incomplete: list[dict[str, Any]] = []
     for part in frontier.parts(source):
         totals.update(part.facts)
         if part.state not in WHOLE and len(incomplete) < MAX_NAMED:

@@ -30,6 +30,10 @@ async def work_off(
             if not running:
                 return
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            # All are looked at: several may fail together when the network is gone.
+            errors = [error for task in done if (error := task.exception())]
+            if errors:
+                raise errors[0]
             for task in done:
                 more.extend(task.result())
     finally:
