@@ -17,6 +17,8 @@ LONGEST_TOP = 4  # words of a run that is looked for as the most frequent one
 _BLOCK = 256  # bytes that are summed up before the sum is mixed
 # One odd factor for each place in a block: products that do not wait for one another.
 _FACTORS = np.random.default_rng(11).integers(0, 2**63, _BLOCK, np.uint64) | np.uint64(1)
+_BLANKS = np.zeros(256, np.bool_)
+_BLANKS[list(b" \t\f")] = True
 _HASH_BYTES = 6
 _REST = np.uint64(64 - 8 * _HASH_BYTES)
 _ZERO, _ONE, _8, _LOW = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(0xFF)
@@ -26,31 +28,40 @@ _ZERO, _ONE, _8, _LOW = np.uint64(0), np.uint64(1), np.uint64(8), np.uint64(0xFF
 def repeated_lines(data):  # type: ignore[no-untyped-def]
     """(lines, those that hold something, those of them that an earlier line equals).
 
-    Blanks and tabs at both ends of a line count for nothing.
+    Blanks, tabs and form feeds at both ends of a line count for nothing.
     """
     lines = int(len(data) > 0 and data[-1] != NEWLINE)
     for i in range(len(data)):  # without a branch, so that it is vectorised
         lines += data[i] == NEWLINE
+    ends = _line_ends(data, lines)
     hashes = np.empty(lines, np.uint64)
-    count = i = 0
-    while i < len(data):
-        while i < len(data) and (data[i] == 32 or data[i] == 9):
-            i += 1
-        start = i
-        while i < len(data) and data[i] != NEWLINE:
-            i += 1
-        stop = i
-        while stop > start and data[stop - 1] in (32, 9, 12):
+    count = start = 0
+    for end in ends:
+        stop = end
+        while start < stop and _BLANKS[data[start]]:
+            start += 1
+        while stop > start and _BLANKS[data[stop - 1]]:
             stop -= 1
         if stop > start:
             hashes[count] = _hash(data, start, stop)
             count += 1
-        i += 1
+        start = end + 1
     order = _order(hashes[:count])
     repeated = 0
     for i in range(1, count):
         repeated += hashes[order[i]] == hashes[order[i - 1]]
     return lines, count, repeated
+
+
+@helper
+def _line_ends(data, lines):  # type: ignore[no-untyped-def]
+    ends = np.empty(lines + 1, np.int64)
+    count = 0
+    for i in range(len(data)):  # no branch: what is written over was no end
+        ends[count] = i
+        count += data[i] == NEWLINE
+    ends[count] = len(data)
+    return ends[:lines]
 
 
 @helper

@@ -38,6 +38,11 @@ def string_counts(data, marks, lines):  # type: ignore[no-untyped-def]
 def _long_ones(data, marks, start, stop):  # type: ignore[no-untyped-def]
     """(characters of long words, lines with many words) in the strings between start and stop."""
     long_words = long_lines = words = 0
+    strings = 0
+    for i in range(start, stop):  # without a branch, so that it is vectorised
+        strings += marks[i] == STRING
+    if strings <= _LONG_WORD:
+        return 0, 0
     i = start
     while i < stop:
         if marks[i] == STRING and not _BETWEEN[data[i]]:

@@ -68,7 +68,7 @@ def test_hexadecimal_words_are_those_of_the_expression(measure: Structure, text:
 
 LINES = st.lists(
     st.builds(
-        str.__add__, repeated([" ", "\t", "x", "é"], 3), st.sampled_from(["", "x", "ab", "#"])
+        str.__add__, repeated([" ", "\t", "\f", "x", "é"], 3), st.sampled_from(["", "x", "ab", "#"])
     )
     | st.builds(str.__mul__, st.sampled_from(["xy", "x"]), st.sampled_from([128, 255, 256, 257])),
     max_size=40,
@@ -77,7 +77,7 @@ LINES = st.lists(
 
 @given(LINES)
 def test_repeated_lines_are_those_that_a_set_has_once(measure: Structure, lines: list[str]) -> None:
-    filled = [line for line in (line.strip(" \t") for line in lines) if line]
+    filled = [line for line in (line.strip(" \t\f") for line in lines) if line]
     expected = 1 - len(set(filled)) / len(filled) if filled else 0.0
     assert measure("\n".join(lines))["repeated_line_rate"] == pytest.approx(expected)
 
