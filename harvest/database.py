@@ -61,6 +61,23 @@ WHEN OLD.state IN ('gone', 'blocked', 'empty', 'opted_out') AND NEW.state != OLD
     AND NEW.state NOT IN ('gone', 'blocked', 'empty', 'opted_out') BEGIN
     DELETE FROM ended WHERE repository = NEW.id;
 END;
+-- Python files kept and their bytes, of this generation and of those before it.
+CREATE TABLE IF NOT EXISTS sums (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO sums VALUES ('files', 0), ('bytes', 0);
+CREATE TRIGGER IF NOT EXISTS sum_change AFTER UPDATE OF bytes, counts ON repositories
+WHEN OLD.bytes != NEW.bytes OR OLD.counts != NEW.counts BEGIN
+    UPDATE sums SET n = n + NEW.bytes - OLD.bytes WHERE name = 'bytes';
+    UPDATE sums SET n = n + coalesce(json_extract(NEW.counts, '$.kept'), 0)
+        - coalesce(json_extract(OLD.counts, '$.kept'), 0) WHERE name = 'files';
+END;
+CREATE TRIGGER IF NOT EXISTS sum_former AFTER INSERT ON former BEGIN
+    UPDATE sums SET n = n + NEW.bytes WHERE name = 'bytes';
+    UPDATE sums SET n = n + coalesce(json_extract(NEW.counts, '$.kept'), 0) WHERE name = 'files';
+END;
+CREATE TABLE IF NOT EXISTS history (
+    at REAL PRIMARY KEY, found INTEGER NOT NULL, detailed INTEGER NOT NULL,
+    settled INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
 -- How many repositories are in each state: counted as they change, never by reading them all.
 CREATE TABLE IF NOT EXISTS counters (
     state TEXT, reason TEXT, n INTEGER NOT NULL, PRIMARY KEY (state, reason)
@@ -107,6 +124,19 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with database_errors(path), closing(_connect(path, "ro")) as database:
         _check_format(path, database)
         yield database
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a harvest holds the folder's lock at this moment."""
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        with lock.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from harvest.database import writing
 from harvest.details import DetailsStage
 from harvest.fetch import fetch_all
 from harvest.frontier import Details, Frontier, Outcome, Repository
+from harvest.pulse import pulse
 from harvest.recipe import HarvestRecipe
 from harvest.resume import check_same, recover, spools_of, with_takedowns
 from harvest.scheduler import Clock
@@ -116,7 +117,10 @@ async def _work(
     report: Report,
     clock: Clock,
 ) -> None:
-    async with connected(recipe, source, clock, report) as (api, scheduler):
+    async with (
+        connected(recipe, source, clock, report) as (api, scheduler),
+        pulse(frontier, scheduler),
+    ):
         if frontier.note("refresh").get("planned") is None:
             answers = Answers(frontier, generation)
             details = DetailsStage(

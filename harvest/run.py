@@ -17,6 +17,7 @@ from harvest.details import DetailsStage
 from harvest.enumerate import enumerate_all
 from harvest.fetch import fetch_all
 from harvest.frontier import Frontier
+from harvest.pulse import pulse
 from harvest.recipe import HarvestRecipe
 from harvest.resume import bind, finished_before, recover, spools_of, with_takedowns
 from harvest.scheduler import Clock
@@ -82,7 +83,10 @@ async def _work(
     report: Report,
     clock: Clock,
 ) -> None:
-    async with connected(recipe, source, clock, report) as (api, scheduler):
+    async with (
+        connected(recipe, source, clock, report) as (api, scheduler),
+        pulse(frontier, scheduler),
+    ):
         await find(
             recipe,
             frontier,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from harvest.frontier.coverage import Coverage
 from harvest.frontier.generations import Generations, Superseded
+from harvest.frontier.history import History, Sample
 from harvest.frontier.known import Known
 from harvest.frontier.records import (
     SOURCES,
@@ -21,7 +22,7 @@ from harvest.frontier.records import (
 from harvest.frontier.shards import Shards
 
 
-class Frontier(Coverage, Generations, Known, Shards):
+class Frontier(Coverage, Generations, History, Known, Shards):
     """All of it; the rooms beside this file hold the methods by subject."""
 
 
@@ -32,6 +33,7 @@ __all__ = [
     "Outcome",
     "Part",
     "Repository",
+    "Sample",
     "Superseded",
     "WrittenShard",
 ]

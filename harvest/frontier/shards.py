@@ -124,5 +124,5 @@ class Shards(Table):
 
     def totals(self) -> tuple[int, int]:
         """Python files kept so far, and their bytes."""
-        row = self._one(f"SELECT sum(json_extract(counts, '$.kept')), sum(bytes) FROM ({_COUNTED})")
-        return int(row[0] or 0), int(row[1] or 0)
+        sums = {row["name"]: row["n"] for row in self._all("SELECT * FROM sums")}
+        return sums["files"], sums["bytes"]
