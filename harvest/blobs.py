@@ -39,7 +39,7 @@ from harvest.transport import repository_address
 T = TypeVar("T")
 MAX_TREE_BYTES = 64 << 20  # in memory; a hundred thousand files need some six
 MAX_WANTS = 16_384  # of one request: 0.8 MB, or 0.4 gzipped
-MAX_MISSES = 3  # in a row of a host that has never served a repository
+MAX_MISSES = 5  # in a row of a host that has never served a repository
 _NO_GIT = ("http_404", "not_git")
 _COMMIT_DIGITS = 40  # SHA-1
 _MAX_ADVERTISEMENT_BYTES = 1 << 20
@@ -207,7 +207,9 @@ class BlobFetcher:
     async def _introduce(self, repository: Repository) -> None:
         """Ask once what the host can do; all its repositories are alike, or say so themselves."""
         async with self._introducing:
-            if not self._introduced and not self._given_up:
+            if self._given_up:
+                raise NoBlobsError(self._refusal)
+            if not self._introduced:
                 await self._check(repository)
                 self._introduced = True
 
