@@ -12,6 +12,7 @@ from corpus.layout import RunFolder
 from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from harvest.account import account
 from harvest.api import Api
+from harvest.assemble import shard_path
 from harvest.database import writing
 from harvest.details import DetailsStage
 from harvest.enumerate import enumerate_all
@@ -55,6 +56,7 @@ def harvest(
         recover(frontier, folder, opt_out, left_out, report)
         with open_source(recipe, tokens, report) as source:
             asyncio.run(_work(recipe, folder, frontier, source, left_out, report, clock))
+        _check_any(recipe, frontier, folder)
         seconds = clock.now() - started
         manifest = account(
             recipe, frontier, folder.raw, opted_out=len(opt_out.names), seconds=seconds
@@ -63,6 +65,27 @@ def harvest(
             folder.raw.mkdir(parents=True, exist_ok=True)
         write_manifest(folder.raw, manifest)
     return manifest
+
+
+def _check_any(recipe: HarvestRecipe, frontier: Frontier, folder: RunFolder) -> None:
+    """Raises HarvestError where all failed: that is no harvest, and they are to be tried again."""
+    states = frontier.states()
+    if states.get("done") or not states.get("failed"):
+        return
+    for shard in frontier.written():
+        frontier.reopen_shard(shard)
+        path = shard_path(folder.raw, shard)
+        with named_errors(path):
+            path.unlink(missing_ok=True)
+    reasons = ", ".join(
+        f"{number} {reason.removeprefix('failed_').replace('_', ' ')}"
+        for reason, number in frontier.reasons().items()
+        if reason.startswith("failed_")
+    )
+    raise HarvestError(
+        f"{recipe.api_url}: not one of the repositories could be harvested ({reasons}); "
+        "run again to try them anew"
+    )
 
 
 def _say_finished(manifest: Manifest, folder: RunFolder, opt_out: OptOut, report: Report) -> None:

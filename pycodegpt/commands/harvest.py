@@ -1,4 +1,4 @@
-"""Commands that bring raw shards: `run`, `status`, and GitHub on `loopback`."""
+"""Commands that bring raw shards: `run`, `refresh`, `status`, and GitHub on `loopback`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from corpus.errors import UsageError
+from pycodegpt.commands import harvest_shown as shown
 from pycodegpt.session import (
     DEFAULT_RECIPE,
     JsonOption,
@@ -17,7 +18,6 @@ from pycodegpt.session import (
     open_session,
     show,
 )
-from pycodegpt.terminal import quantity
 
 if TYPE_CHECKING:
     from corpus.manifest import Manifest
@@ -27,8 +27,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Find repositories on GitHub and write their Python files as raw shards.",
 )
-# The states that say it all; the others are shown with their reasons.
-_PLAIN_STATES = ("found", "done", "left_out", "gone", "blocked", "empty", "failed")
 _TOKEN_VARIABLES = ("GITHUB_TOKEN", "GITHUB_TOKENS")
 
 
@@ -62,35 +60,60 @@ def run(
             report=session.report,
         )
     result = _summary(manifest, session.folder.raw)
-    show(result, _harvested(result), as_json=as_json)
+    show(result, shown.harvested(result), as_json=as_json)
+
+
+@app.command()
+def refresh(
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a finished harvest up to date: ask what changed, and fetch that into new shards.
+
+    Shards that are there never change. The manifest says which rows are superseded, and what is
+    gone (404), blocked (451) or opted out. A stopped refresh goes on where it was.
+    """
+    from harvest.refresh import refresh as bring_up_to_date
+
+    with open_session(recipe, overrides) as session:
+        refreshed = bring_up_to_date(
+            session.recipe.harvest,
+            session.folder,
+            tokens=tokens_of(os.environ),
+            report=session.report,
+        )
+    result = {
+        **_summary(refreshed.manifest, session.folder.raw),
+        "asked": refreshed.asked,
+        "changed": refreshed.changed,
+        "ended": refreshed.ended,
+        "new_shards": refreshed.shards,
+    }
+    show(result, shown.refreshed(result), as_json=as_json)
 
 
 @app.command()
 def status(
     recipe: RecipeOption = DEFAULT_RECIPE,
     overrides: SetOption = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask the server what is left of the limits; costs none.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """How far the recipe's harvest is; may be asked while it runs."""
-    from harvest.database import reading
-    from harvest.frontier import Frontier
+    """How far the recipe's harvest is, how fast, and how long still; may be asked while it runs."""
+    from dataclasses import asdict
 
-    with open_session(recipe, overrides) as session, reading(session.folder.frontier) as database:
-        frontier = Frontier(session.folder.frontier, database)
-        files, size = frontier.totals()
-        by_outcome = frontier.file_counts()
-        result = {
-            "frontier": str(session.folder.frontier),
-            "repositories": frontier.states(),
-            "reasons": frontier.reasons(),
-            "files": by_outcome,
-            "files_kept": files,
-            "license_files_kept": by_outcome.get("kept_license", 0),
-            "bytes_kept": size,
-            "shards_written": len(frontier.written()),
-            "shards_planned": frontier.note("shards"),
-        }
-    show(result, _status(result), as_json=as_json)
+    from harvest.status import ask_limits, status_of
+
+    with open_session(recipe, overrides) as session:
+        known = status_of(session.folder)
+        result = {"frontier": str(session.folder.frontier), **asdict(known)}
+        if ask:
+            tokens = tokens_of(os.environ)
+            result["limits"] = ask_limits(session.recipe.harvest, tokens, session.report)
+    show(result, shown.status(result), as_json=as_json)
 
 
 @app.command()
@@ -168,49 +191,3 @@ def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:
         "coverage": manifest.facts.get("coverage"),
         "seconds": manifest.seconds,
     }
-
-
-def _harvested(result: dict[str, Any]) -> str:
-    counts = result["counts"]
-    lines = [
-        f"{_number(result['files'], 'Python file')}, {quantity(result['bytes'])}B, and "
-        f"{_number(result['license_files'], 'licence file')}, from "
-        f"{_number(counts.get('repositories_done', 0), 'repository')} in "
-        f"{_number(result['shards'], 'shard')}: {result['raw']}"
-    ]
-    lines += _without_files(counts, "repositories_", _PLAIN_STATES, "repositories")
-    lines += _without_files(counts, "files_", ("kept", "kept_license"), "files left out")
-    return "\n".join(lines)
-
-
-def _number(number: int, noun: str) -> str:
-    if number != 1:
-        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun}"
-
-
-def _without_files(
-    counts: dict[str, int], prefix: str, usual: tuple[str, ...], title: str
-) -> list[str]:
-    rest = {
-        name.removeprefix(prefix).replace("_", " "): number
-        for name, number in counts.items()
-        if name.startswith(prefix) and name.removeprefix(prefix) not in usual and number
-    }
-    listed = ", ".join(f"{number} {name}" for name, number in rest.items())
-    return [f"  {title}: {listed}"] if listed else []
-
-
-def _status(result: dict[str, Any]) -> str:
-    planned = result["shards_planned"]
-    lines = [
-        result["frontier"],
-        f"  shards: {result['shards_written']} of {planned} written"
-        if planned is not None
-        else "  still searching: shards are planned when every window is read",
-        f"  Python files kept: {result['files_kept']} ({quantity(result['bytes_kept'])}B), "
-        f"licence files: {result['license_files_kept']}",
-    ]
-    lines += [f"  {state}: {number}" for state, number in result["repositories"].items()]
-    lines += [f"  {reason}: {number}" for reason, number in result["reasons"].items()]
-    return "\n".join(lines)
