@@ -35,6 +35,7 @@ query ($ids: [ID!]!) {{
 """
 _EMPTY = Outcome(state="empty", reason="no_commits")
 _GONE = Outcome(state="gone", reason="not_found")
+_WRONG_ID = Outcome(state="failed", reason="wrong_id")
 # These bring GraphQL's id from GitHub itself; for the others it is made from the number.
 _WITH_NODE_ID = frozenset({"search", "ids", "list"})
 
@@ -123,39 +124,54 @@ class DetailsStage:
         else:
             self._size.went_well(len(batch))
         gone = [by_node[key] for key in nodes.gone]
+        # Two numbers can't have one id: whoever said so is wrong about one of them.
+        twins = [each for each in batch if by_node[each.node_id] is not each]
         # Should GitHub not know a single id that we made, they may be made wrongly.
         doubtful = [] if nodes.found else [each for each in gone if _made_up(each)]
-        with self._frontier.together():
-            for repository in gone:
-                if repository not in doubtful:
-                    self._frontier.settle(repository.id, _GONE)
-            for key, node in nodes.found.items():
-                self._keep_node(by_node[key], node)
+        outcomes = {each.id: _WRONG_ID for each in twins}
+        outcomes |= {each.id: _GONE for each in gone if each not in doubtful}
+        self._keep(outcomes, [(by_node[key], node) for key, node in nodes.found.items()])
         for repository in doubtful:
             await self._ask_rest(repository)
         return [by_node[key] for key in nodes.again]
 
-    def _keep_node(self, repository: Repository, node: Mapping[str, Any]) -> None:
+    def _keep(
+        self, outcomes: dict[int, Outcome], nodes: Sequence[tuple[Repository, Mapping[str, Any]]]
+    ) -> None:
+        """Keep a whole answer, or nothing of it."""
+        details = []
+        for repository, node in nodes:
+            known = self._details_in(repository, node)
+            if isinstance(known, Outcome):
+                outcomes[repository.id] = known
+            else:
+                details.append(known)
+        with self._frontier.together():
+            for number, outcome in outcomes.items():
+                self._frontier.settle(number, outcome)
+            self._frontier.keep_details(details)
+
+    def _details_in(self, repository: Repository, node: Mapping[str, Any]) -> Details | Outcome:
+        """What a node says of a repository, or what became of it."""
         branch = node.get("defaultBranchRef") or {}
         commit = (branch.get("target") or {}).get("oid")
         if node.get("databaseId") != repository.id:
-            self._frontier.settle(repository.id, Outcome(state="failed", reason="wrong_id"))
-        elif commit:
-            found = found_in(node)
-            if found.license is None:
-                found = replace(found, license=repository.license)  # as its listing said
-            self._keep(repository, found, commit, _languages_in(node))
-        else:
-            self._frontier.settle(repository.id, _EMPTY)
+            return _WRONG_ID
+        if not commit:
+            return _EMPTY
+        found = found_in(node)
+        if found.license is None:
+            found = replace(found, license=repository.license)  # as its listing said
+        return self._judged(repository, found, commit, _languages_in(node))
 
-    def _keep(
+    def _judged(
         self, repository: Repository, found: Found, commit: str, languages: Mapping[str, int]
-    ) -> None:
+    ) -> Details:
         searched = "search" in repository.sources
         state, reason = self._judge.detailed(
             found, languages, known_as=repository.name, searched=searched
         )
-        details = Details(
+        return Details(
             id=repository.id,
             node_id=found.node_id,
             name=found.name,
@@ -171,7 +187,6 @@ class DetailsStage:
             state=state,
             reason=reason,
         )
-        self._frontier.keep_details([details])
 
     async def _ask_rest(self, repository: Repository) -> None:
         try:
@@ -189,7 +204,7 @@ class DetailsStage:
                 raise
             self._frontier.settle(repository.id, outcome_of)
             return
-        self._keep(repository, found, commit, languages)
+        self._frontier.keep_details([self._judged(repository, found, commit, languages)])
 
     async def _listing(self, repository: Repository) -> Found:
         """What is known of it, asked for where its source did not say."""

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harvest.database import database_errors
 from harvest.frontier.records import SOURCES, Details, Repository, source_bits, source_names
 from harvest.frontier.table import Table
 from harvest.selection import Found, Judged, OptOut
@@ -119,10 +120,13 @@ class Known(Table):
 
     def candidates(self) -> list[tuple[int, int, int]]:
         """(id, stars, bytes as GitHub states them) of every repository that may be fetched."""
-        query = "SELECT id, stars, size_kb FROM repositories WHERE state = 'eligible'"
-        return [
-            (row["id"], row["stars"] or 0, (row["size_kb"] or 0) * 1024) for row in self._all(query)
-        ]
+        query = (
+            "SELECT id, coalesce(stars, 0), coalesce(size_kb, 0) * 1024 FROM repositories"
+            " WHERE state = 'eligible'"
+        )
+        with database_errors(self._path):
+            # Row by row: a million of SQLite's own rows would stand beside what is made of them.
+            return [(row[0], row[1], row[2]) for row in self._database.execute(query)]
 
     def keep_plan(self, shards: Sequence[Sequence[int]], *, first: int = 0) -> None:
         """Settle which repository goes where; what is in no shard is left out.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -230,6 +231,17 @@ def test_an_answer_about_another_repository_is_not_believed(frontier: Frontier, 
         log,
     )
     assert frontier.reasons() == {"failed_wrong_id": 7}
+
+
+def test_two_numbers_with_one_id_are_not_both_believed(tmp_path: Path, log: Any) -> None:
+    with writing(tmp_path / "other.sqlite") as database:
+        frontier = Frontier(tmp_path / "other.sqlite", database)
+        twins = [Judged(replace(found(number), node_id="R_2")) for number in (1, 2)]
+        frontier.add_found(twins, "search")
+        frontier.want(None)
+        ask(FakeApi(lambda ids: {"data": {"nodes": [node(key) for key in ids]}}), frontier, log)
+        states = {each.id: each.state for each in by_id(frontier).values()}
+    assert states == {1: "failed", 2: "eligible"}
 
 
 keys = st.sampled_from([f"R_{number}" for number in range(1, 9)])
