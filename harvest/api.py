@@ -106,7 +106,7 @@ class Api(Protocol):
         ...
 
     async def rate_limit(self) -> Mapping[str, Quota]:
-        """Where core, search and graphql stand; costs nothing."""
+        """Where core, search and graphql stand; costs nothing. Empty: there are no limits."""
         ...
 
 
@@ -206,7 +206,12 @@ class GitHubApi:
                 if name in ("core", "search", "graphql")
             }
 
-        return await self._call("core", "/rate_limit", send)
+        try:
+            return await self._call("core", "/rate_limit", send)
+        except ApiError as error:
+            if error.status == 404:  # "Rate limiting is not enabled.", says GitHub Enterprise
+                return {}
+            raise
 
     async def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """See Api."""
