@@ -63,11 +63,14 @@ def ref_delta(base: bytes, delta: bytes) -> bytes:
 
 
 def _zeros(size: int) -> Iterator[bytes]:
-    stream = zlib.compressobj(9)
-    yield header(_BLOB, size)
+    """A blob of so many MiB of zeros: one deflated block, again and again."""
+    block = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    again = block.compress(bytes(1 << 20)) + block.flush(zlib.Z_FULL_FLUSH)
+    yield header(_BLOB, size) + b"\x78\xda"
     for _ in range(size >> 20):
-        yield stream.compress(bytes(1 << 20))
-    yield stream.flush()
+        yield again
+    checksum = 1 + (size % 65_521 << 16)  # Adler-32 of zeros
+    yield b"\x03\x00" + checksum.to_bytes(4, "big")
 
 
 def _bomb(wants: Sequence[str]) -> Iterator[bytes]:
