@@ -99,12 +99,30 @@ def _is_busy(data, marks, start, stop):  # type: ignore[no-untyped-def]
                 i += 1
         else:
             kind = _KINDS[data[begin]]
-            while kind == _WORD and i < stop and _KINDS[data[i]] == _WORD:
-                i += 1
+            i = _word_stop(data, begin, stop) if kind == _WORD else i
             if _is_logic(data, begin, i, stop, kind, before):
                 return True
         before = before if kind == _BLANK else kind
     return False
+
+
+@helper
+def _word_stop(data, begin, stop):  # type: ignore[no-untyped-def]
+    """Behind the name or number that starts there, the exponent of `1e-5` included."""
+    i = begin + 1
+    while i < stop and (_KINDS[data[i]] == _WORD or _is_of_number(data, i, begin)):
+        i += 1
+    return i
+
+
+@helper
+def _is_of_number(data, i, begin):  # type: ignore[no-untyped-def]
+    """Whether the byte at i is a point, or a sign, in the number that starts at `begin`."""
+    if data[begin] < 48 or data[begin] > 57:
+        return False
+    if _KINDS[data[i]] == _SIGN:  # 0x1e-5 is a difference
+        return data[i - 1] | 32 == 101 and data[begin + 1] | 32 != 120
+    return data[i] == 46
 
 
 @helper

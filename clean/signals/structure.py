@@ -61,7 +61,7 @@ SCHEMA = pa.schema(
         pa.field("print_rate", pa.float32()),  # ... `print`, Python 2's as well
         pa.field("assert_rate", pa.float32()),  # ... `assert`
         # ... without a call, a subscript, an operator or a word that decides or hands over:
-        # imports, heads of definitions, docstrings, constants.
+        # imports, heads of definitions, docstrings, constants, f-strings whatever they hold.
         pa.field("plain_rate", pa.float32()),
         pa.field("has_variable", pa.bool_()),  # a statement has `=`, `:=` or is a `for`
         pa.field("functions", pa.int32()),  # `def` and `async def`, methods too

@@ -15,11 +15,13 @@ from tests.clean.signals.conftest import Structure, repeated
 PLAIN = [
     *("import a.b as c", "from .a import *", "from a import (b,\n  c)", "pass", "'Doc.'", "..."),
     *("@a.b(1)", "def f(a=1 + 2):", "class A(B[C], metaclass=D):", "async  def f(): return g()"),
+    *("x = 1e-5", "x = -.5E+1_0", "x = 1.e-5", "x = f'{a + b}'"),
     *("x = 1", "x = -1", "x: int = .5", "x = y = z", "x = (1, -2, {3: +4}, [-5])", "x, y = z"),
     *("x = r'(' 'a' \\\n 'b'", "x = a.b.c  # (1 + 2)", "global x", "nonlocal x", "x = None", "x"),
     *("information = notes", "x = {'a': 1, 'b': {2, 3}}", "x = (  # if\n1)", "x = ('a'  # not\n)"),
 ]
 BUSY = [
+    *("x = 0x1e-5", "x = 0XE+1", "x = e-1", "x = 1e -5", "x = 1e-5-1"),
     *("f()", "f (1)", "x = f()()", "x = a[0]", "x = [1][0]", "x = 'a'[0]", "x += 1", "x = a -1"),
     *("x = a - 1", "x = (a)-1", "x = 'a' % b", "x = a == b", "x = a!= b", "x = a < b", "x = ~a"),
     *("x = not y", "x = a if b else c", "x = [a for a in b]", "x = lambda: 0", "x = a or b"),
