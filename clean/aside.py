@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from clean import superseded
 from clean.decide import check_measured, signals_of
 from clean.dedup import bands
 from clean.dedup import index as near
@@ -58,6 +59,10 @@ def adopt(cleaning: Cleaning, source: Path, target: Path) -> None:
     for stage in signals_of(cleaning):
         for shard in cleaning.shards:
             _link_sidecar(stage.name, stage.stamp(shard), shard, source, target)
+    if source == cleaning.folder.sidecars:
+        for shard in cleaning.shards:
+            if (stamp := read_stamp(sidecar_path(source, superseded.STAGE, shard))) is not None:
+                _link_sidecar(superseded.STAGE, stamp, shard, source, target)
     if cleaning.recipe.dedup.near and _has_fingerprints(cleaning, source):
         for shard in cleaning.shards:
             stamp = bands.band_stamp(shard, source, cleaning.recipe.dedup)

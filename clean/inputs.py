@@ -14,6 +14,7 @@ from clean.budget import Shares, budget_of, share_memory
 from clean.recipe import CleanRecipe
 from clean.rules.catalog import active_rules
 from clean.rules.rule import Rule
+from clean.superseded import buried_in, superseded_in
 from clean.takedown.register import Takedown, read_takedowns
 from corpus.engine import Engine
 from corpus.engine.pool import Limits, LocalPool
@@ -71,7 +72,13 @@ def open_cleaning(
         recipe=recipe,
         seed=seed,
         shards=input_shards(folder.raw, report),
-        rules=active_rules(recipe.rules, seed=seed, taken_down=taken_down),
+        rules=active_rules(
+            recipe.rules,
+            seed=seed,
+            taken_down=taken_down,
+            buried=buried_in(folder.raw),
+            refreshed=bool(superseded_in(folder.raw)),
+        ),
         takedowns=takedowns,
         shares=shares,
         engine=engine or _local_engine(folder, recipe, shares),

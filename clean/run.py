@@ -25,6 +25,7 @@ from clean.rules import verdicts
 from clean.rules.rule import Rule
 from clean.signals.measure import run_signals
 from clean.signals.stages import STAGE_NAMES as SIGNALS
+from clean.superseded import superseded_in, update_superseded
 from clean.takedown.carry_out import FACT as TAKEDOWNS
 from clean.takedown.carry_out import carry_out
 from clean.write import scores
@@ -128,7 +129,7 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
 
 
 def prepare(cleaning: Cleaning) -> Cleaning:
-    """Put in order what a killed run left, takedowns included; the shards as they are then."""
+    """Put in order what killed runs, takedowns and refreshes left; the shards as they are then."""
     tidy(cleaning.folder)
     shards = carry_out(
         cleaning.folder,
@@ -137,6 +138,8 @@ def prepare(cleaning: Cleaning) -> Cleaning:
         near=cleaning.recipe.dedup.near,
         report=cleaning.report,
     )
+    raw = cleaning.folder.raw
+    update_superseded(shards, cleaning.folder.sidecars, raw, superseded_in(raw))
     return replace(cleaning, shards=shards)
 
 

@@ -16,6 +16,8 @@ _BY_SEED = Sample(share=0, seed=0)  # stands for the recipe's share and seed
 # Not a choice of the recipe: what was taken down, what is no Python file (the harvest keeps licence
 # files beside them), and what can't be decoded, hence not be written.
 _TAKEDOWN = Rule("takedown", "takedown", SHARD, "repo_id", "among")
+_TOMBSTONE = Rule("tombstone", "tombstone", SHARD, "repo_id", "among")
+_SUPERSEDED = Rule("superseded", "superseded", "superseded", "superseded", "true", True)
 _PYTHON = Rule("python", "not_python", SHARD, "path", "unlike", ".py")
 _DECODABLE = Rule("decodable", None, "text", "text_reject", "present", True)
 
@@ -109,15 +111,28 @@ _CHOICES = (
 
 
 def active_rules(
-    recipe: RulesRecipe, *, seed: int, taken_down: Collection[int] = frozenset()
+    recipe: RulesRecipe,
+    *,
+    seed: int,
+    taken_down: Collection[int] = frozenset(),
+    buried: Collection[int] = frozenset(),
+    refreshed: bool = False,
 ) -> tuple[Rule, ...]:
     """The rules that a recipe switches on, in order, with their thresholds.
 
-    `taken_down` holds the ids of repositories that must go; `seed` draws where a rule drops only
+    `taken_down` and `buried` hold the ids of repositories that must go; `refreshed` says whether
+    rows of older commits stand beside those of newer ones; `seed` draws where a rule drops only
     a share. Raises RecipeError if the opt-out list can't be read.
     """
     opted_out = read_opt_out(recipe.opt_out) if recipe.opt_out is not None else ()
-    return choose_rules(recipe, seed=seed, taken_down=taken_down, opted_out=opted_out)
+    return choose_rules(
+        recipe,
+        seed=seed,
+        taken_down=taken_down,
+        buried=buried,
+        refreshed=refreshed,
+        opted_out=opted_out,
+    )
 
 
 def choose_rules(
@@ -125,10 +140,16 @@ def choose_rules(
     *,
     seed: int,
     taken_down: Collection[int] = frozenset(),
+    buried: Collection[int] = frozenset(),
+    refreshed: bool = False,
     opted_out: tuple[str, ...] = (),
 ) -> tuple[Rule, ...]:
     """The same with the opt-out list read: owners and repositories in lower case."""
-    rules = [*_fixed(_TAKEDOWN, tuple(sorted(taken_down)))]
+    rules = [
+        *_fixed(_TAKEDOWN, tuple(sorted(taken_down))),
+        *_fixed(_TOMBSTONE, tuple(sorted(buried))),
+        *([_SUPERSEDED] if refreshed else ()),
+    ]
     for rule in _CHOICES:
         if rule in (_PYTHON, _DECODABLE):
             rules.append(rule)
