@@ -95,3 +95,15 @@ def recover(
     for repository in frontier.with_states("fetched"):
         if not holds(spool_path(spools_of(folder), repository.id), repository.rows):
             frontier.refetch(repository.id)
+    _drop_spent(frontier, spools_of(folder))
+
+
+def _drop_spent(frontier: Frontier, spools: Path) -> None:
+    """Delete spools whose repository stands in a shard: a run was killed between the two."""
+    with named_errors(spools):
+        for path in sorted(spools.iterdir()) if spools.is_dir() else ():
+            number = path.name.partition(".")[0]
+            if not (number.isdecimal() and frontier.is_waiting(int(number))):
+                path.unlink()
+        if spools.is_dir() and not any(spools.iterdir()):
+            spools.rmdir()

@@ -36,6 +36,11 @@ class Shards(Table):
         """The repositories in these states."""
         return self._repositories(f"state IN ({', '.join('?' * len(states))})", *states)
 
+    def is_waiting(self, repository: int) -> bool:
+        """Whether it is still on its way into a shard, so that its spool is needed."""
+        query = "SELECT 1 FROM repositories WHERE id = ? AND state IN ('pending', 'fetched')"
+        return self._one(query, repository) is not None
+
     def settle(self, repository: int, outcome: Outcome) -> None:
         """Record what became of a repository."""
         with self.together():
