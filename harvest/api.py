@@ -213,6 +213,14 @@ class GitHubApi:
                 return {}
             raise
 
+    async def login(self) -> str:
+        """Whose token it is."""
+        return await self._call(
+            "core",
+            "/user",
+            lambda client: str(client.requester.requestJsonAndCheck("GET", "/user")[1]["login"]),
+        )
+
     async def graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """See Api."""
 

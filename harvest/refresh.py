@@ -23,6 +23,7 @@ from harvest.database import writing
 from harvest.details import DetailsStage
 from harvest.fetch import fetch_all
 from harvest.frontier import Details, Frontier, Outcome, Repository
+from harvest.installation import App
 from harvest.pulse import pulse
 from harvest.recipe import HarvestRecipe
 from harvest.resume import check_same, recover, spools_of, with_takedowns
@@ -49,6 +50,7 @@ def refresh(
     folder: RunFolder,
     *,
     tokens: Sequence[str] = (),
+    app: App | None = None,
     report: Report = silent,
     clock: Clock | None = None,
 ) -> Refreshed:
@@ -63,7 +65,7 @@ def refresh(
         recover(frontier, folder, OptOut(), left_out, report)
         generation = frontier.begin_refresh(_iso(started))
         _honour(frontier, generation, left_out)
-        with open_source(recipe, tokens, report) as source:
+        with open_source(recipe, tokens, report, app=app) as source:
             asyncio.run(
                 _work(recipe, folder, frontier, source, left_out, generation, report, clock)
             )

@@ -18,6 +18,7 @@ from harvest.details import DetailsStage
 from harvest.enumerate import enumerate_all
 from harvest.fetch import fetch_all
 from harvest.frontier import Frontier
+from harvest.installation import App
 from harvest.pulse import pulse
 from harvest.recipe import HarvestRecipe
 from harvest.resume import bind, finished_before, recover, spools_of, with_takedowns
@@ -31,6 +32,7 @@ def harvest(
     folder: RunFolder,
     *,
     tokens: Sequence[str] = (),
+    app: App | None = None,
     report: Report = silent,
     clock: Clock | None = None,
 ) -> Manifest:
@@ -54,7 +56,7 @@ def harvest(
         with named_errors(folder.raw):
             (folder.raw / FILE_NAME).unlink(missing_ok=True)
         recover(frontier, folder, opt_out, left_out, report)
-        with open_source(recipe, tokens, report) as source:
+        with open_source(recipe, tokens, report, app=app) as source:
             asyncio.run(_work(recipe, folder, frontier, source, left_out, report, clock))
         _check_any(recipe, frontier, folder)
         seconds = clock.now() - started

@@ -23,7 +23,7 @@ from typing import Any
 from corpus.errors import ApiError
 from corpus.events import Notice, Report
 from harvest.budget import HOSTS, POINTS_PER_MINUTE, Budget, Host, Opening, Resource
-from harvest.credentials import User, anonymous
+from harvest.credentials import Seated, anonymous
 from harvest.policy import Answer, graphql_delay, retry_delay
 
 _WORTH_SAYING_S = 0.5
@@ -45,7 +45,7 @@ class Clock:
 class _Seat:
     """A user and the budget that all of their tokens share."""
 
-    user: User
+    user: Seated
     budget: Budget
 
 
@@ -66,7 +66,7 @@ class Scheduler:
 
     def __init__(
         self,
-        users: Sequence[User],
+        users: Sequence[Seated],
         *,
         clock: Clock,
         report: Report,
@@ -295,7 +295,7 @@ class Lease:
         return f"Lease({self._waiter.resource}, token={'***' if self.token else None})"
 
     @property
-    def user(self) -> User | None:
+    def user(self) -> Seated | None:
         """Whose budget it is; None at a git host."""
         return self._seat.user if self._seat else None
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from corpus.events import Notice, Report
 from harvest.api import GitHubApi
-from harvest.credentials import users_of
+from harvest.credentials import Seated, User, grouped
+from harvest.installation import App, Installation
 from harvest.recipe import LOOPBACK, HarvestRecipe
 from harvest.scheduler import Clock, Scheduler
 
@@ -22,21 +23,43 @@ class Source:
 
     url: str
     tokens: Sequence[str] = field(repr=False)
+    app: App | None = None
 
 
 @asynccontextmanager
 async def connected(
     recipe: HarvestRecipe, source: Source, clock: Clock, report: Report
 ) -> AsyncIterator[tuple[GitHubApi, Scheduler]]:
-    """The API of that server, and the scheduler that all requests go through."""
-    scheduler = Scheduler(
-        users_of(source.tokens),
-        clock=clock,
-        report=report,
-        max_wait_s=recipe.max_wait_s,
-        concurrency=recipe.concurrency,
-    )
-    api = GitHubApi(source.url, scheduler, timeout_s=recipe.read_timeout_s, retries=recipe.retries)
+    """The API of that server, and the scheduler that all requests go through.
+
+    Raises UsageError for a token that the server does not know.
+    """
+    users: list[Seated] = []
+    if source.app is not None:
+        users.append(Installation(source.app, source.url, clock.pause))
+
+    def scheduled(users: Sequence[Seated]) -> tuple[GitHubApi, Scheduler]:
+        scheduler = Scheduler(
+            users,
+            clock=clock,
+            report=report,
+            max_wait_s=recipe.max_wait_s,
+            concurrency=recipe.concurrency,
+        )
+        timeout_s = recipe.read_timeout_s
+        return GitHubApi(
+            source.url, scheduler, timeout_s=timeout_s, retries=recipe.retries
+        ), scheduler
+
+    async def login_of(user: User) -> str:
+        api, _ = scheduled([user])
+        try:
+            return await api.login()
+        finally:
+            api.close()
+
+    users += await grouped(source.tokens, login_of)
+    api, scheduler = scheduled(users)
     try:
         yield api, scheduler
     finally:
@@ -44,16 +67,18 @@ async def connected(
 
 
 @contextmanager
-def open_source(recipe: HarvestRecipe, tokens: Sequence[str], report: Report) -> Iterator[Source]:
+def open_source(
+    recipe: HarvestRecipe, tokens: Sequence[str], report: Report, *, app: App | None = None
+) -> Iterator[Source]:
     """The server to harvest, up while the block runs. Raises FileError for an unreadable folder."""
     if recipe.api_url != LOOPBACK:
-        if not tokens:
+        if not tokens and app is None:
             text = (
                 f"no token: {recipe.api_url} allows few requests without one (github.com: 60 an "
                 "hour); set GITHUB_TOKEN in the environment"
             )
             report(Notice(text, warning=True))
-        yield Source(recipe.api_url, tokens)
+        yield Source(recipe.api_url, tokens, app)
         return
     from harvest.loopback.catalog import git_catalog, installed_catalog
     from harvest.loopback.server import serve_in_thread

@@ -12,6 +12,7 @@ from corpus.layout import RunFolder
 from harvest.api import Quota
 from harvest.database import is_being_written, reading
 from harvest.frontier import Frontier, Sample
+from harvest.installation import App
 from harvest.recipe import HarvestRecipe
 from harvest.scheduler import Clock
 from harvest.source import Source, connected, open_source
@@ -88,7 +89,7 @@ def status_of(folder: RunFolder) -> Status:
 
 
 def ask_limits(
-    recipe: HarvestRecipe, tokens: Sequence[str], report: Report
+    recipe: HarvestRecipe, tokens: Sequence[str], report: Report, *, app: App | None = None
 ) -> dict[str, dict[str, Any]]:
     """What the server itself says is left, in the form that the frontier keeps."""
 
@@ -96,9 +97,9 @@ def ask_limits(
         async with connected(recipe, source, Clock(), report) as (api, _):
             return await api.rate_limit()
 
-    with open_source(recipe, tokens, report) as source:
+    with open_source(recipe, tokens, report, app=app) as source:
         quotas = asyncio.run(ask(source))
-    name = "the token's user" if tokens else "this address"
+    name = "the token's user" if tokens or app else "this address"
     return {"users": {name: {key: asdict(quota) for key, quota in quotas.items()}}}
 
 

@@ -19,6 +19,7 @@ from harvest.loopback import faults as fault
 from harvest.loopback import problems
 from harvest.loopback.faults import FaultBoard
 from harvest.loopback.index import Index
+from harvest.loopback.installations import Installations
 from harvest.loopback.limits import Accounts, Caller, Resource, Standing
 from harvest.loopback.problems import ProblemError
 
@@ -27,7 +28,7 @@ ENTERPRISE_PREFIX = "/api/v3"
 _DMCA_DATE = "2021-01-01T00:00:00Z"
 _EXPOSED = "ETag, Link, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining"
 _RESOURCES: dict[str, Resource | None] = {"search": "search", "graphql": "graphql"}
-_FREE = ("rate_limit",)
+_FREE = ("rate_limit", "access_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Server:
     accounts: Accounts | None  # None: no limits and no X-RateLimit headers, as Enterprise can be
     users: Mapping[str, str] | None  # token -> login; None: any token is someone's
     board: FaultBoard
+    installations: Installations
     archive_url: str = ""
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
 
@@ -177,12 +179,16 @@ def _open(
     version = request.headers.get("X-GitHub-Api-Version")
     if version is not None and version not in API_VERSIONS:
         raise problems.bad_version(version, API_VERSIONS)
-    login = login_of(request.headers.get("Authorization"), server.users)
+    login = None
+    if route != "access_tokens":  # which an App signs in another way
+        login = login_of(request.headers.get("Authorization"), server.users, server.installations)
     caller = Caller(login or request.remote or "", anonymous=login is None)
     return Exchange(server, request, route, caller, login, actions)
 
 
-def login_of(authorization: str | None, users: Mapping[str, str] | None) -> str | None:
+def login_of(
+    authorization: str | None, users: Mapping[str, str] | None, installations: Installations
+) -> str | None:
     """Whose token this is; None without one. Raises ProblemError 401 for one that nobody has."""
     if authorization is None:
         return None
@@ -190,6 +196,11 @@ def login_of(authorization: str | None, users: Mapping[str, str] | None) -> str 
     token = token.strip()
     if scheme.lower() not in ("token", "bearer") or not token:
         raise problems.bad_credentials()
+    if installations.has_issued(token):
+        login = installations.login_of(token)
+        if login is None:
+            raise problems.bad_credentials()
+        return login
     if users is None:
         return "user-" + hashlib.sha256(token.encode()).hexdigest()[:8]
     if token not in users:

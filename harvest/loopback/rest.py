@@ -126,6 +126,21 @@ async def user(exchange: Exchange) -> Reply:
     return Reply(payloads.private_user(exchange.base, exchange.login, created))
 
 
+async def access_tokens(exchange: Exchange) -> Reply:
+    """POST /app/installations/{installation}/access_tokens: a token for an hour."""
+    number, installations = (
+        exchange.request.match_info["installation"],
+        exchange.server.installations,
+    )
+    try:
+        granted = installations.issue(int(number), exchange.request.headers.get("Authorization"))
+    except (KeyError, ValueError):
+        raise problems.not_found(f"{problems.DOCS}/apps/apps") from None
+    if granted is None:
+        raise problems.bad_credentials()
+    return Reply(granted, status=201)
+
+
 _OF_REPOSITORY: tuple[tuple[str, str, Handler], ...] = (
     ("languages", "/languages", languages),
     ("commit", "/commits/{ref:.+}", commit),
@@ -146,6 +161,10 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
         for start in ("/repos/{owner}/{repo}", "/repositories/{number}")
         for route, path, handler in _OF_REPOSITORY
     ),
+)
+
+POST_ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("access_tokens", "/app/installations/{installation}/access_tokens", access_tokens),
 )
 
 

@@ -25,6 +25,7 @@ from harvest.loopback.exchange import ENTERPRISE_PREFIX, Exchange, Reply, Server
 from harvest.loopback.faults import Fault, FaultBoard
 from harvest.loopback.graphql import graphql
 from harvest.loopback.index import Index
+from harvest.loopback.installations import Installations, Installed
 from harvest.loopback.limits import Accounts, Limits
 from harvest.loopback.repository import Catalog
 
@@ -36,8 +37,9 @@ class Loopback:
     """GitHub on loopback, as an async context manager.
 
     `limits=None` switches rate limits off. `users` maps tokens to logins, and any other token is
-    refused; without it every token is taken, each as a user of its own. `port` 0 takes any free
-    one. Raises UsageError if a port is in use.
+    refused; without it every token is taken, each as a user of its own. `installations` are
+    those of GitHub Apps, whose tokens are taken too, until they end. `port` 0 takes any free one.
+    Raises UsageError if a port is in use.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Loopback:
         users: Mapping[str, str] | None = None,
         port: int = 0,
         archive_port: int = 0,
+        installations: Mapping[int, Installed] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ports = (port, archive_port)
@@ -57,6 +60,7 @@ class Loopback:
             accounts=Accounts(limits, clock) if limits is not None else None,
             users=users,
             board=FaultBoard(faults),
+            installations=Installations(installations or {}, clock),
         )
         self._runners: list[web.AppRunner] = []
         self.url = ""
@@ -118,6 +122,8 @@ class Loopback:
         for start in ("", ENTERPRISE_PREFIX):
             for route, path, handler in rest.ROUTES:
                 app.router.add_get(start + path, endpoint(self._server, route, handler))
+            for route, path, handler in rest.POST_ROUTES:
+                app.router.add_post(start + path, endpoint(self._server, route, handler))
         for path in ("/graphql", "/api/graphql"):
             app.router.add_post(path, endpoint(self._server, "graphql", graphql))
         for method, path in githttp.PATHS:
@@ -140,13 +146,22 @@ def serve_in_thread(
     users: Mapping[str, str] | None = None,
     port: int = 0,
     archive_port: int = 0,
+    installations: Mapping[int, Installed] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[Loopback]:
     """Run a server in a thread of its own while the block runs; the block gets the server.
 
     Raises UsageError if a port is in use.
     """
     loopback = Loopback(
-        catalog, limits=limits, faults=faults, users=users, port=port, archive_port=archive_port
+        catalog,
+        limits=limits,
+        faults=faults,
+        users=users,
+        port=port,
+        archive_port=archive_port,
+        installations=installations,
+        clock=clock,
     )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="loopback", daemon=True)
