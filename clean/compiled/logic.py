@@ -11,6 +11,7 @@ from clean.compiled.marks import CODE, STRING
 from clean.compiled.statements import skip_blanks
 
 _DEF, _CLASS, _IMPORT, _FROM = map(keyword, (b"def", b"class", b"import", b"from"))
+_PASS, _PRINT, _ASSERT = map(keyword, (b"pass", b"print", b"assert"))
 _GLOBAL, _NONLOCAL, _ASYNC, _FOR = map(keyword, (b"global", b"nonlocal", b"async", b"for"))
 # Words that compute, decide or hand something over, wherever they stand in a statement.
 _BUSY_WORDS = (
@@ -75,20 +76,29 @@ def _behind_async(data, marks, start, stop):  # type: ignore[no-untyped-def]
 
 
 @kernel(BYTES, BYTES, TABLE)
-def plain_lines(data, marks, lines):  # type: ignore[no-untyped-def]
-    """Lines of code of statements that neither compute nor decide."""
-    plain = 0
+def lines_by_kind(data, marks, lines):  # type: ignore[no-untyped-def]
+    """Lines of code: that start with (import or from, pass, print, assert), plain ones, and all.
+
+    Plain statements neither compute nor decide.
+    """
+    imports = passes = prints = asserts = plain = everything = 0
     for row in range(len(lines)):
-        if not _is_busy(data, marks, lines[row, START], lines[row, STOP]):
-            plain += lines[row, CODE_LINES]
-    return plain
+        start, stop = lines[row, START], lines[row, STOP]
+        word = first_word(data, marks, start, stop)
+        count = lines[row, CODE_LINES]
+        everything += count
+        imports += count * (word in (_IMPORT, _FROM))
+        passes += count * (word == _PASS)
+        prints += count * (word == _PRINT)
+        asserts += count * (word == _ASSERT)
+        if _only_names(data, marks, start, stop, word) or not _is_busy(data, marks, start, stop):
+            plain += count
+    return imports, passes, prints, asserts, plain, everything
 
 
 @helper
 def _is_busy(data, marks, start, stop):  # type: ignore[no-untyped-def]
     """Whether there is a call, a subscript, an operator or one of `_BUSY_WORDS`."""
-    if _only_names(data, marks, start, stop):
-        return False
     before = _OTHER  # the kind of what stands before, blanks aside
     i = start
     while i < stop:
@@ -144,9 +154,8 @@ def _is_among(word, words):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _only_names(data, marks, start, stop):  # type: ignore[no-untyped-def]
+def _only_names(data, marks, start, stop, word):  # type: ignore[no-untyped-def]
     """Whether the statement is an import, the head of a definition or a decorator, or the like."""
-    word = first_word(data, marks, start, stop)
     if word in (_IMPORT, _FROM, _DEF, _CLASS, _GLOBAL, _NONLOCAL):
         return True
     if word == _ASYNC:

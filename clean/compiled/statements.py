@@ -1,4 +1,4 @@
-"""What logical lines say: statements by their first word, functions and classes."""
+"""What is defined: functions and classes, what they are and how much of a file they hold."""
 
 from __future__ import annotations
 
@@ -17,29 +17,13 @@ from clean.compiled.lines import (
 )
 from clean.compiled.marks import CODE, STRING
 
-_IMPORT, _FROM, _PASS = keyword(b"import"), keyword(b"from"), keyword(b"pass")
-_PRINT, _ASSERT, _RETURN = keyword(b"print"), keyword(b"assert"), keyword(b"return")
 _DEF, _CLASS, _ASYNC = keyword(b"def"), keyword(b"class"), keyword(b"async")
+_RETURN = keyword(b"return")
 _TEST_FUNCTION, _TEST_CLASS = keyword(b"test"), keyword(b"Test")
 _TESTS, _TEST_CASE = keyword(b"Tests"), keyword(b"TestCase")
 
 _MAX_NESTING = 200  # Python itself refuses more than 100 levels of indentation
 _NOTHING, _ONE_RETURN, _MORE = 0, 1, 2  # what a function's body was seen to be, docstring aside
-
-
-@kernel(BYTES, BYTES, TABLE)
-def lines_by_keyword(data, marks, lines):  # type: ignore[no-untyped-def]
-    """Lines of code of statements that start with (import or from, pass, print, assert), of all."""
-    imports = passes = prints = asserts = everything = 0
-    for row in range(len(lines)):
-        word = first_word(data, marks, lines[row, START], lines[row, STOP])
-        count = lines[row, CODE_LINES]
-        everything += count
-        imports += count * (word in (_IMPORT, _FROM))
-        passes += count * (word == _PASS)
-        prints += count * (word == _PRINT)
-        asserts += count * (word == _ASSERT)
-    return imports, passes, prints, asserts, everything
 
 
 @kernel(BYTES, BYTES, TABLE, BYTES)

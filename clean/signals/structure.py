@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from clean.compiled.encoded import encoded_chars, hex_word_chars
 from clean.compiled.literals import literal_counts
-from clean.compiled.logic import keeps_value, plain_lines
+from clean.compiled.logic import keeps_value, lines_by_kind
 from clean.compiled.remarks import placeholder_comments
 from clean.compiled.repetition import repeated_lines
 from clean.compiled.shares import character_shares, config_and_test_counts, word_count
-from clean.compiled.statements import definition_counts, lines_by_keyword
+from clean.compiled.statements import definition_counts
 from clean.compiled.strings import string_counts
 from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
@@ -152,7 +152,7 @@ def _character_columns(document: Document, docstring: int, long_words: int) -> d
 
 def _line_columns(document: Document, long_lines: int) -> dict[str, Any]:
     data, marks, lines = document.data, document.marks, document.lines
-    imports, passes, prints, asserts, code_lines = lines_by_keyword(data, marks, lines)
+    imports, passes, prints, asserts, plain, code_lines = lines_by_kind(data, marks, lines)
     definitions = definition_counts(data, marks, lines, document.classes)
     functions, classes, one_return, function_lines, test_lines = definitions
     tokens, literals = literal_counts(data, marks, lines)
@@ -161,7 +161,7 @@ def _line_columns(document: Document, long_lines: int) -> dict[str, Any]:
         "repeated_line_rate": _share(repeated, filled),
         "placeholder_rate": _share(placeholder_comments(data, marks), every_line),
         "long_string_rate": _share(long_lines, code_lines),
-        "plain_rate": _share(plain_lines(data, marks, lines), code_lines),
+        "plain_rate": _share(plain, code_lines),
         "has_variable": keeps_value(data, marks, lines),
         "import_rate": _share(imports, code_lines),
         "pass_rate": _share(passes, code_lines),
