@@ -18,13 +18,16 @@ def certificate(frontier: Frontier) -> dict[str, Any]:
     """Windows by state, with every one that was not closed; then the parts of other sources.
 
     Closed windows need no list: every repository that the server counted there was seen.
+    `complete` says that nothing at all is known to be missing.
     """
     shown = _windows(frontier)
     for source in ("ids", "gharchive", "list", "earlier"):
         parts = frontier.count_parts(source)
         if parts:
             shown[source] = _parts(frontier, source, parts)
-    return shown
+    parts_read = [each for each in shown.values() if isinstance(each, dict) and "parts" in each]
+    named = [shown["not_closed"], *(each["not_closed"] for each in parts_read)]
+    return {"complete": not any(named), **shown}
 
 
 def _windows(frontier: Frontier) -> dict[str, Any]:

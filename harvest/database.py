@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS repositories (
     created_at TEXT, pushed_at TEXT,
     state TEXT NOT NULL, reason TEXT, commit_id TEXT, previous_commit TEXT,
     generation INTEGER NOT NULL DEFAULT 0, languages TEXT, python_bytes INTEGER,
-    transport TEXT, shard INTEGER, position INTEGER,
+    shard INTEGER, position INTEGER,
     rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
     counts TEXT NOT NULL DEFAULT '{}'
 );

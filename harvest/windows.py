@@ -81,8 +81,14 @@ class Reading:
         )
 
     def again(self) -> Reading:
-        """The same window from its start."""
-        return Reading(self.window, looks=self.looks + 1)
+        """The same window from its start, to see the rest of it.
+
+        Equals in the order of stars come in another order each time, so that a page repeats some
+        and lacks others: what was seen stays seen. Where more was seen than there is, some of it
+        has gone meanwhile, and nobody knows which.
+        """
+        seen = self.seen if self.seen_count <= self.total else frozenset()
+        return Reading(self.window, seen=seen, looks=self.looks + 1)
 
 
 def split(window: Window, pieces: int = 2, *, short: bool = False) -> tuple[Window, ...] | None:

@@ -112,7 +112,10 @@ class Known(Table):
         return [to_repository(row) for row in self._all(query, after, limit)]
 
     def keep_details(self, details: Iterable[Details]) -> None:
-        """Fix what will be fetched: from here on the rows of a repository are settled."""
+        """Fix what will be fetched: from here on the rows of a repository are settled.
+
+        Of what is not fetched, which may be most of GitHub, languages are not kept.
+        """
         with self.together():
             self._database.executemany(_DETAIL, map(_plain_details, details))
 
@@ -148,14 +151,6 @@ class Known(Table):
             )
             self.keep_note("shards", first + len(shards))
 
-    def keep_transports(self, transports: Iterable[tuple[int, str]]) -> None:
-        """Settle by which transport each (id, transport) is fetched."""
-        with self.together():
-            self._database.executemany(
-                "UPDATE repositories SET transport = ? WHERE id = ?",
-                ((transport, repository) for repository, transport in transports),
-            )
-
     def opt_out(self, opt_out: OptOut) -> list[str]:
         """Honour a list that grew meanwhile; the names that are in finished shards already."""
         if not opt_out.names:
@@ -187,7 +182,7 @@ def _plain_details(details: Details) -> dict[str, Any]:
         "created_at": details.created_at,
         "pushed_at": details.pushed_at,
         "commit": details.commit,
-        "languages": json.dumps(dict(details.languages)),
+        "languages": json.dumps(dict(details.languages)) if details.state == "eligible" else None,
         "python_bytes": details.python_bytes,
         "state": details.state,
         "reason": details.reason,
@@ -232,7 +227,6 @@ def to_repository(row: sqlite3.Row) -> Repository:
         size_kb=row["size_kb"],
         created_at=row["created_at"],
         python_bytes=row["python_bytes"],
-        transport=row["transport"],
         sources=source_names(row["sources"]),
         previous_commit=row["previous_commit"],
         generation=row["generation"],

@@ -32,7 +32,6 @@ class Repository:
     size_kb: int | None = None  # its disk usage on GitHub, history included
     created_at: str | None = None
     python_bytes: int | None = None
-    transport: str | None = None  # as planned
     sources: tuple[str, ...] = ("search",)
     previous_commit: str | None = None  # what an earlier generation fetched
     generation: int = 0  # how often it was asked for before

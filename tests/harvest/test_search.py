@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -277,6 +278,30 @@ def test_a_search_that_never_completes_ends_as_short(tmp_path: Path, always: Fau
         states = {state for _, state in frontier.coverage()}
     assert "short" in states
     assert api.asked < 200
+
+
+class UnsettledApi(FakeApi):
+    """Equals in the order of stars come in another order for every page."""
+
+    def __init__(self, catalog: Mapping[int, Known]) -> None:
+        super().__init__(catalog)
+        self.draw = random.Random(1)
+
+    def matching(self, query: str) -> list[int]:
+        found = super().matching(query)
+        self.draw.shuffle(found)
+        return found
+
+
+def test_pages_that_repeat_some_and_lack_others_are_read_until_all_were_seen(
+    tmp_path: Path,
+) -> None:
+    api = UnsettledApi({number: Known(number * 100) for number in range(1, 200)})
+    with small_cap(), frontier_at(tmp_path / "frontier.sqlite") as frontier:
+        run(api, frontier)
+        assert frontier.found() == 199
+        assert {state for _, state in frontier.coverage()} == {"closed"}
+    assert api.asked < 400
 
 
 def test_a_server_that_counts_what_it_never_shows_comes_to_an_end(tmp_path: Path, log: Any) -> None:

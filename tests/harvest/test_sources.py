@@ -148,6 +148,7 @@ def test_hours_name_repositories_that_have_another_name_now(mixed: Any, tmp_path
     )
     assert mixed.repositories == {"ada/engine"}
     assert manifest.counts["repositories_gone_not_found"] == 1
+    assert not manifest.facts["coverage"]["complete"]
     assert manifest.facts["coverage"]["gharchive"]["not_closed"] == [
         {"part": "2015-01-01-1", "state": "missing"}
     ]
@@ -205,7 +206,9 @@ def test_sources_together_bring_each_repository_once(mixed: Any, tmp_path: Path)
     assert mixed.repositories == {"ada/engine", "ada/kernel", "bob/old"}
     assert manifest.counts["repositories_found"] == 5
     assert manifest.counts["repositories_done"] == 3
+    assert manifest.facts["coverage"]["complete"]
     assert set(manifest.facts["coverage"]) == {
+        "complete",
         "windows",
         "not_closed",
         "ids",

@@ -163,7 +163,16 @@ def test_resume_in_mid_page_goes_on_with_the_next_page_and_what_was_seen() -> No
 def test_an_incomplete_page_spoils_the_look_but_not_the_next_one() -> None:
     reading = Reading(Window(0, 9)).after_page([1], 2, True).after_page([2], 2, False)
     assert reading.incomplete
-    assert reading.again() == Reading(Window(0, 9), looks=2)
+    assert reading.again() == Reading(Window(0, 9), seen=frozenset({1, 2}), looks=2)
+
+
+def test_what_was_seen_stays_seen_unless_it_is_more_than_there_is() -> None:
+    first = Reading(Window(0, 9)).after_page([1, 2, 2], 4, False)
+    second = first.again().after_page([3, 4, 4], 4, False)
+    assert at_end(second) == "closed"
+    gone = Reading(Window(0, 9)).after_page([1, 2, 3], 2, False)
+    assert at_end(gone) == "again"
+    assert gone.again().seen == frozenset()
 
 
 def test_pages_stop_at_the_cap() -> None:

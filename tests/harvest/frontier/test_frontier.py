@@ -158,8 +158,6 @@ def test_a_plan_may_be_added_to() -> None:
         assert [each.id for each in frontier.members(2)] == [6]
         assert frontier.planned() == 4
         assert [each.id for each in frontier.planned_after(2, 2)] == [3, 4]
-        frontier.keep_transports([(6, "blobs")])
-        assert frontier.members(2)[0].transport == "blobs"
 
 
 def test_a_list_that_grew_is_honoured_before_and_after_the_plan() -> None:
