@@ -16,6 +16,7 @@ SourceName = Literal["search", "ids", "gharchive", "list", "earlier"]
 _PACE = (
     "git_url",
     "transport",
+    "token_file",
     "opt_out",
     "concurrency",
     "connect_timeout_s",
@@ -58,6 +59,8 @@ class HarvestRecipe:
 
     # Where repositories are cloned from. None: https://github.com for its API, else the API's host.
     git_url: str | None = None
+    # Tokens, separated by lines or commas; beside GITHUB_TOKEN, in place of GITHUB_TOKEN_FILE.
+    token_file: Path | None = None
 
     # Where repositories come from; several may be combined, and none comes twice.
     # search: GitHub's search, which knows primary languages only. ids: every public repository by
@@ -129,12 +132,15 @@ class HarvestRecipe:
             raise ValueError("sources must name at least one source, and each once")
         if self.ids_until is not None and self.ids_until < self.ids_from:
             raise ValueError("ids_from must not be more than ids_until")
+        if "ids" not in self.sources and (self.ids_from or self.ids_until is not None):
+            raise ValueError('ids_from and ids_until need "ids" in sources')
         for source, key in (("list", "list_file"), ("earlier", "earlier")):
             if (source in self.sources) != bool(getattr(self, key)):
                 raise ValueError(f'{key} and "{source}" in sources need one another')
         first, last = self.gharchive_from, self.gharchive_until
         hours = [moment_of_hour(text) for text in (first, last) if text is not None]
-        if ("gharchive" in self.sources) != (len(hours) == 2) or hours != sorted(hours):
+        wanted = 2 if "gharchive" in self.sources else 0
+        if len(hours) != wanted or hours != sorted(hours):
             raise ValueError(
                 '"gharchive" in sources needs gharchive_from and a gharchive_until that is no '
                 "earlier, and they need it"
