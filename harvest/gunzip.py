@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Literal
 
+from harvest.inflate import ERRORS, GZIP_WINDOW, inflater
+
 _MAGIC = b"\x1f\x8b"
 _BLOCK_BYTES = 1 << 18
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 Damage = Literal["not_gzip", "corrupt", "truncated", "too_large"]
 
@@ -31,7 +31,7 @@ class Gunzip:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._in = self._out = 0
-        self._inflate = zlib.decompressobj(_GZIP_WINDOW)
+        self._inflate = inflater(GZIP_WINDOW)
         self._head = b""  # the first bytes of a member, until they can be judged
         self._begun = False
 
@@ -72,13 +72,13 @@ class Gunzip:
             return b""
         self._head = b""
         self._begun = True
-        self._inflate = zlib.decompressobj(_GZIP_WINDOW)
+        self._inflate = inflater(GZIP_WINDOW)
         return head
 
     def _inflated(self, data: bytes) -> bytes:
         try:
             return self._inflate.decompress(data, _BLOCK_BYTES)
-        except zlib.error as error:
+        except ERRORS as error:
             raise DamagedError("corrupt", f"damaged gzip data ({error})") from error
 
     def _counted(self, before: int, more: int) -> int:

@@ -11,7 +11,6 @@ a `Store`; memory holds an index, one delta and what waits for a base.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -19,6 +18,7 @@ from harvest.git.delta import apply_delta, sizes
 from harvest.git.errors import corrupt, truncated
 from harvest.git.store import Store
 from harvest.gunzip import DamagedError
+from harvest.inflate import ERRORS, ZLIB_WINDOW, inflater
 
 Kind = Literal["commit", "tree", "blob", "tag"]
 ID_BYTES = 20
@@ -66,7 +66,7 @@ class _Inflation:
     def __init__(self, offset: int, code: int, size: int, base: bytes | int | None) -> None:
         self.offset, self.code, self.size, self.base = offset, code, size, base
         self.done = 0
-        self.stream = zlib.decompressobj()
+        self.stream = inflater(ZLIB_WINDOW)
         self.delta = bytearray()
         self.position = NOT_STORED
         kind = _KINDS.get(code)
@@ -177,7 +177,7 @@ class PackReader:
             given = len(piece)
             try:
                 block = current.stream.decompress(piece, min(_BLOCK_BYTES, left + 1))
-            except zlib.error as error:
+            except ERRORS as error:
                 raise corrupt(f"damaged deflated data ({error})") from error
         stream = current.stream
         # At the end zlib may keep an older tail beside what it did not use.
