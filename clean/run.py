@@ -20,7 +20,7 @@ from clean.dedup import index as near
 from clean.dedup import stage as dedup
 from clean.dedup.update import NearJob, update_near_index
 from clean.inputs import Cleaning, only_run, open_cleaning
-from clean.recipe import CleanRecipe
+from clean.recipe import CleanRecipe, DedupRecipe
 from clean.rules import verdicts
 from clean.rules.rule import Rule
 from clean.signals.measure import run_signals
@@ -76,7 +76,7 @@ def run_clean(
     summary = CleanSummary(len(cleaning.shards))
     with only_run(folder):
         cleaning = prepare(cleaning)
-        _forget(cleaning, dependents(stage, cleaning.rules) if stage is not None else ())
+        _forget(cleaning, dependents(stage, cleaning.rules, recipe.dedup) if stage else ())
         bring_up_to_date(cleaning, summary)
     return summary
 
@@ -113,7 +113,7 @@ def _check_asked_for(stage: str | None, cleaning: Cleaning) -> None:
         raise UsageError(f"this recipe does not measure the stage {stage}{why}")
 
 
-def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
+def dependents(stage: str, rules: Sequence[Rule], recipe: DedupRecipe) -> tuple[str, ...]:
     """`stage` and all stages that are made from it."""
     used = {stage}
     # Verdicts read the signals of the rules that are on, and no others.
@@ -121,7 +121,7 @@ def dependents(stage: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         used.add(verdicts.STAGE)
     if "fingerprint" in used:
         used.add(near.STAGE)
-    if used & {verdicts.STAGE, near.STAGE}:
+    if used & {verdicts.STAGE, near.STAGE, *dedup.stages_read(recipe)}:
         used.add(dedup.STAGE)
     if used & {dedup.STAGE, scores.STAGE}:
         used.add(write.STAGE)

@@ -88,8 +88,11 @@ def test_a_stage_is_made_anew_with_what_depends_on_it_and_nothing_else(
 
 
 def test_a_signal_that_no_rule_reads_has_no_dependents():
-    assert dependents("license", active_rules(RulesRecipe(), seed=1)) == ("license",)
-    assert dependents("license", active_rules(LICENSED.rules, seed=1)) == (
+    rules = active_rules(RulesRecipe(), seed=1)
+    assert dependents("license", rules, DedupRecipe()) == ("license",)
+    by_license = DedupRecipe(survivor_order=("license",))
+    assert dependents("license", rules, by_license) == ("license", "dedup", "write")
+    assert dependents("license", active_rules(LICENSED.rules, seed=1), DedupRecipe()) == (
         "license",
         "verdict",
         "dedup",
