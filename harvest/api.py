@@ -44,6 +44,7 @@ _REDIRECTED = "Github server redirected"
 _GRAPHQL = (dict, list, type(None))
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 USER_AGENT = "pycodegpt-harvest"
+_MAX_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,8 @@ class GitHubApi:
         )
 
     def _error(self, path: str, answer: Answer) -> ApiError:
-        problem = self._scheduler.scrub(answer.message) or "no reason given"
+        # Cut after that: half a token would not be recognised.
+        problem = self._scheduler.scrub(answer.message)[:_MAX_MESSAGE] or "no reason given"
         if answer.status == 401:
             problem += "; the token is not accepted: check GITHUB_TOKEN"
         return ApiError(self.url + path, answer.status, problem)
@@ -394,7 +396,7 @@ def _answer(error: GithubException) -> Answer:
     text = message if isinstance(message, str) else json.dumps(message) if message else ""
     if text.lstrip()[:1] == "<":  # a page for people: what it shows, less how
         text = html.unescape(_TAG.sub(" ", text))
-    return Answer(error.status, headers, " ".join(text.split())[:300])
+    return Answer(error.status, headers, " ".join(text.split()))
 
 
 def _found(item: Mapping[str, Any]) -> Found:

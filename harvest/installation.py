@@ -13,6 +13,7 @@ from pathlib import Path
 
 import requests
 from github import Auth, GithubException, GithubIntegration
+from jwt import PyJWTError
 
 from corpus.errors import UnreachableError, UsageError
 from harvest.policy import Answer, backoff_s, may_pass, retry_delay
@@ -54,7 +55,7 @@ def read_app(environment: Mapping[str, str], read_secret: Callable[[Path], str])
     app = App(app_id, int(installation), read_secret(Path(key_file)))
     try:
         _ = Auth.AppAuth(app.app_id, app.private_key).token
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, PyJWTError):
         # Not chained: what can't parse a key may quote it.
         problem = "holds no private key in PEM form, as GitHub gives it out"
         raise UsageError(f"{key_file}: {problem}") from None

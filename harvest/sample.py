@@ -7,11 +7,13 @@ recipe.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from corpus.errors import ApiError
+from corpus.events import Report, silent
 from corpus.layout import RunFolder
 from harvest.api import Api, Listed
 from harvest.database import reading
@@ -19,10 +21,12 @@ from harvest.details import QUERY
 from harvest.enumerate.ids import parts_of
 from harvest.enumerate.lines import read_list
 from harvest.frontier import Frontier
+from harvest.installation import App
 from harvest.nodes import found_in
 from harvest.plan import Asked, Kind, Limits, Plan, make_plan
 from harvest.policy import may_pass, read_nodes
-from harvest.recipe import HarvestRecipe, moment_of_hour
+from harvest.recipe import HarvestRecipe, moment, moment_of_hour
+from harvest.scheduler import Clock
 from harvest.selection import (
     Found,
     Judge,
@@ -31,6 +35,7 @@ from harvest.selection import (
     rules_of,
     whole_window,
 )
+from harvest.source import Source, connected, open_source
 from harvest.transport import plan_transport
 from harvest.windows import PAGE_SIZE, SEARCH_CAP, Window
 
@@ -78,6 +83,33 @@ def _notes(recipe: HarvestRecipe, asked: Asked, *, by_graphql: bool) -> list[str
     if asked.hours:
         notes.append("how many repositories hours of GH Archive name is not known before")
     return notes
+
+
+def forecast(
+    recipe: HarvestRecipe,
+    *,
+    tokens: Sequence[str] = (),
+    app: App | None = None,
+    report: Report = silent,
+    clock: Clock | None = None,
+) -> Plan:
+    """The plan of a recipe, asked of its server. Raises HarvestError and its kinds, FileError."""
+    clock = clock or Clock()
+    until = recipe.created_until
+    end = moment("created_until", until).timestamp() if until else clock.now()
+
+    async def ask(source: Source) -> Plan:
+        async with connected(recipe, source, clock, report) as (api, scheduler):
+            return await plan(
+                recipe,
+                api,
+                until=int(end),
+                by_graphql=scheduler.with_tokens,
+                users=len(scheduler.budgets),
+            )
+
+    with open_source(recipe, tokens, report, app=app) as source:
+        return asyncio.run(ask(source))
 
 
 class _Questions:

@@ -1,4 +1,4 @@
-"""Commands that bring raw shards: `run`, `refresh`, `status`, and GitHub on `loopback`."""
+"""Commands that bring raw shards: `plan`, `run`, `refresh`, `status`, and GitHub on `loopback`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pycodegpt.session import (
     DEFAULT_RECIPE,
     JsonOption,
     RecipeOption,
+    Session,
     SetOption,
     open_session,
     show,
@@ -21,42 +22,73 @@ from pycodegpt.session import (
 
 if TYPE_CHECKING:
     from corpus.manifest import Manifest
+    from harvest.credentials import Credentials
     from harvest.loopback.repository import Catalog
 
+ApiOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Where to harvest: https://api.github.com, GitHub Enterprise's https://HOST/api/v3, "
+        "or the word loopback (packages of this machine).",
+    ),
+]
 app = typer.Typer(
     no_args_is_help=True,
     help="Find repositories on GitHub and write their Python files as raw shards.",
 )
-_TOKEN_VARIABLES = ("GITHUB_TOKEN", "GITHUB_TOKENS")
+
+
+@app.command()
+def plan(
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    overrides: SetOption = None,
+    api_url: ApiOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How many requests, bytes and hours a harvest will take; asks some dozens, fetches nothing."""
+    from corpus.recipe import as_plain
+    from harvest.plan import plan_lines
+    from harvest.sample import forecast
+
+    with open_session(recipe, _with_url(overrides, api_url)) as session:
+        signed = _signed(session)
+        planned = forecast(
+            session.recipe.harvest, tokens=signed.tokens, app=signed.app, report=session.report
+        )
+    result = {
+        **as_plain(planned),
+        "requests": planned.requests,
+        "hours": planned.hours,
+        "wire_bytes": planned.wire_bytes,
+        "disk_bytes": planned.disk_bytes,
+    }
+    show(result, "\n".join(plan_lines(planned)), as_json=as_json)
 
 
 @app.command()
 def run(
     recipe: RecipeOption = DEFAULT_RECIPE,
     overrides: SetOption = None,
-    api_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Where to harvest: https://api.github.com, GitHub Enterprise's "
-            "https://HOST/api/v3, or the word loopback (packages of this machine).",
-        ),
-    ] = None,
+    api_url: ApiOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Harvest what the recipe selects; a stopped harvest goes on where it was.
 
     Tokens are read from the environment: GITHUB_TOKEN, or several in GITHUB_TOKENS, separated
-    by commas. They are sent to the API and nowhere else.
+    by commas, and from a file that GITHUB_TOKEN_FILE or the recipe names. A GitHub App is known by
+    GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY_FILE. Tokens are sent to
+    the API and its own git host, and nowhere else; several of one user share that user's limits.
     """
     from harvest.run import harvest
 
-    chosen = [*(overrides or ()), *([f"harvest.api_url={api_url}"] if api_url else ())]
-    with open_session(recipe, chosen) as session:
+    with open_session(recipe, _with_url(overrides, api_url)) as session:
+        signed = _signed(session)
         manifest = harvest(
             session.recipe.harvest,
             session.folder,
-            tokens=tokens_of(os.environ),
+            tokens=signed.tokens,
+            app=signed.app,
             report=session.report,
         )
     result = _summary(manifest, session.folder.raw)
@@ -77,10 +109,12 @@ def refresh(
     from harvest.refresh import refresh as bring_up_to_date
 
     with open_session(recipe, overrides) as session:
+        signed = _signed(session)
         refreshed = bring_up_to_date(
             session.recipe.harvest,
             session.folder,
-            tokens=tokens_of(os.environ),
+            tokens=signed.tokens,
+            app=signed.app,
             report=session.report,
         )
     result = {
@@ -111,8 +145,10 @@ def status(
         known = status_of(session.folder)
         result = {"frontier": str(session.folder.frontier), **asdict(known)}
         if ask:
-            tokens = tokens_of(os.environ)
-            result["limits"] = ask_limits(session.recipe.harvest, tokens, session.report)
+            signed = _signed(session)
+            result["limits"] = ask_limits(
+                session.recipe.harvest, signed.tokens, session.report, app=signed.app
+            )
     show(result, shown.status(result), as_json=as_json)
 
 
@@ -169,15 +205,15 @@ async def _serve(catalog: Catalog, port: int, faults: list[Any], limits: bool) -
         await asyncio.Event().wait()
 
 
-def tokens_of(environment: Any) -> list[str]:
-    """The tokens in the environment, each once. Raises UsageError without showing any."""
-    tokens: dict[str, None] = {}
-    for variable in _TOKEN_VARIABLES:
-        for token in environment.get(variable, "").replace(",", " ").split():
-            if not (token.isascii() and token.isprintable()):
-                raise UsageError(f"{variable}: holds characters that no token has")
-            tokens[token] = None
-    return list(tokens)
+def _with_url(overrides: list[str] | None, api_url: str | None) -> list[str]:
+    return [*(overrides or ()), *([f"harvest.api_url={api_url}"] if api_url else ())]
+
+
+def _signed(session: Session) -> Credentials:
+    """What requests are signed with. Raises UsageError and FileError without showing any of it."""
+    from harvest.credentials import read_credentials
+
+    return read_credentials(os.environ, session.recipe.harvest.token_file, session.report)
 
 
 def _summary(manifest: Manifest, raw: Path) -> dict[str, Any]:

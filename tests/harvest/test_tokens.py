@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import logging
+import os
+import subprocess
+import sys
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from corpus.errors import PycodegptError, UsageError
+from corpus.errors import PycodegptError
 from harvest.credentials import users_of
-from harvest.loopback.faults import Drop, Fault, SecondaryLimit, ServerError
+from harvest.loopback.faults import Blocked, Drop, Fault, SecondaryLimit, ServerError
 from harvest.scheduler import Scheduler
 from harvest.source import Source
-from pycodegpt.commands.harvest import tokens_of
 
 
 def everything_written(bench: Any) -> bytes:
@@ -49,24 +56,72 @@ def test_no_error_holds_a_token(bench: Any, route: Any, action: Any) -> None:
     assert bench.token.encode() not in everything_written(bench)
 
 
-async def test_a_server_that_sends_the_token_back(bench: Any) -> None:
+@asynccontextmanager
+async def echoing(before: str) -> AsyncIterator[str]:
+    """A server that sends back what was to be secret."""
+
     async def echo(request: web.Request) -> web.Response:
-        message = f"you sent {request.headers['Authorization']}"
+        message = f"{before}you sent {request.headers['Authorization']}"
         return web.json_response({"message": message}, status=422)
 
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", echo)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    import asyncio
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    with pytest.raises(PycodegptError, match=r"you sent token \*\*\*") as caught:
-        await asyncio.to_thread(bench.harvest, api_url=url)
-    await runner.cleanup()
-    assert bench.token not in str(caught.value)
+
+# With so many characters before it, the message is cut in the middle of the token.
+@pytest.mark.parametrize("before", ["", "x" * 265 + " "], ids=["whole", "cut"])
+async def test_a_server_that_sends_the_token_back(bench: Any, before: str) -> None:
+    async with echoing(before) as url:
+        with pytest.raises(PycodegptError, match=r"you sent token \*\*\*") as caught:
+            await asyncio.to_thread(bench.harvest, api_url=url)
+    told = "".join(traceback.format_exception(caught.value))
+    assert bench.token[:12] not in told
+
+
+FAULTS = (
+    Fault(action=SecondaryLimit(status=429, retry_after_s=0), route="*", every=5),
+    Fault(action=ServerError(status=502), route="archive", every=2),
+    Fault(action=Drop(), route="search", count=1),
+)
+
+
+@pytest.mark.parametrize("fate", ["survives", "is refused", "is cut off"])
+def test_a_process_prints_and_writes_no_token(bench: Any, tmp_path: Path, fate: str) -> None:
+    """All that a faulty harvest leaves: both streams, every file, logs of libraries included."""
+    bench.github.set_faults(*FAULTS)
+    if fate == "is refused":
+        bench.github.set_faults(Fault(action=Blocked(), route="*"))
+    url = "http://127.0.0.1:9" if fate == "is cut off" else bench.github.url
+    second = bench.token.replace("0001", "0002")
+    (tmp_path / "recipe.toml").write_text(
+        f'run = "{bench.folder.root}"\n[harvest]\napi_url = "{url}"\n'
+        "created_until = '2030-01-01'\nretries = 1\n"
+    )
+    program = (
+        "import logging, sys; logging.basicConfig(level=logging.DEBUG);"
+        "from pycodegpt.__main__ import run; sys.exit(run(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "harvest", "run", "-r", str(tmp_path / "recipe.toml")],
+        env=os.environ | {"GITHUB_TOKEN": bench.token, "GITHUB_TOKENS": f"{second},{bench.token}"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode == 0) == (fate == "survives")
+    written = everything_written(bench) if bench.folder.root.exists() else b""
+    for secret in (bench.token, second):
+        everything = done.stdout + done.stderr + written
+        assert secret.encode() not in everything
+        assert base64.b64encode(secret.encode()).rstrip(b"=")[:-1] not in everything
+    assert b"urllib3.connectionpool" in done.stderr  # the logs were on
 
 
 async def test_objects_that_hold_tokens_do_not_show_them(bench: Any) -> None:
@@ -76,15 +131,3 @@ async def test_objects_that_hold_tokens_do_not_show_them(bench: Any) -> None:
         shown = [repr(lease), repr(users), repr(scheduler)]
     shown.append(repr(Source("http://x", [bench.token])))
     assert not any(bench.token in text for text in shown)
-
-
-def test_tokens_come_from_the_environment_each_once() -> None:
-    environment = {"GITHUB_TOKEN": "one", "GITHUB_TOKENS": " two, one\nthree "}
-    assert tokens_of(environment) == ["one", "two", "three"]
-    assert tokens_of({}) == []
-
-
-def test_a_token_that_is_none_is_refused_unseen() -> None:
-    with pytest.raises(UsageError) as caught:
-        tokens_of({"GITHUB_TOKEN": "geheim\u200b"})
-    assert "geheim" not in str(caught.value)
