@@ -48,7 +48,6 @@ def plan(
 ) -> None:
     """How many requests, bytes and hours a harvest will take; asks some dozens, fetches nothing."""
     from corpus.recipe import as_plain
-    from harvest.plan import plan_lines
     from harvest.sample import forecast
 
     with open_session(recipe, _with_url(overrides, api_url)) as session:
@@ -63,7 +62,7 @@ def plan(
         "wire_bytes": planned.wire_bytes,
         "disk_bytes": planned.disk_bytes,
     }
-    show(result, "\n".join(plan_lines(planned)), as_json=as_json)
+    show(result, shown.plan(planned), as_json=as_json)
 
 
 @app.command()

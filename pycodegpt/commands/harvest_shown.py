@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pycodegpt.terminal import duration, quantity
 
+if TYPE_CHECKING:
+    from harvest.plan import Plan
+
 # The states that say it all; the others are shown with their reasons.
 _PLAIN_STATES = ("found", "done", "left_out", "gone", "blocked", "empty", "failed")
+
+
+def plan(planned: Plan) -> str:
+    """A line a step, the sum, and what it rests on."""
+    lines = [
+        f"{planned.repositories:,} repositories to look at, about {planned.to_fetch:,} to fetch",
+        *(_step(step.name, step.requests, step.seconds, step.wire_bytes) for step in planned.steps),
+        _step("altogether", planned.requests, planned.hours * 3_600, planned.wire_bytes),
+        f"  on disk: about {quantity(planned.disk_bytes)}B",
+        f"  looked at {_number(len(planned.asked.sample), 'repository')} to say so",
+    ]
+    return "\n".join([*lines, *(f"  note: {note}" for note in planned.notes)])
+
+
+def _step(name: str, requests: Mapping[str, int], seconds: float, wire: float) -> str:
+    named = ", ".join(f"{number:,} {key}" for key, number in requests.items() if number)
+    carried = f", {quantity(wire)}B over the wire" if wire else ""
+    return f"  {name}: about {duration(seconds)}, requests: {named or 'none'}{carried}"
 
 
 def harvested(result: dict[str, Any]) -> str:
