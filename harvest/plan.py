@@ -266,21 +266,3 @@ def _fetch_step(
         wire_bytes=wire * times,
         disk_bytes=disk * times + 1_000.0 * repositories,
     )
-
-
-def plan_lines(plan: Plan) -> list[str]:
-    """For people: a line a step, the sum, and what it rests on."""
-    lines = [
-        f"{plan.repositories:,} repositories to look at, about {plan.to_fetch:,} to fetch",
-        *(_line(step.name, step.requests, step.seconds, step.wire_bytes) for step in plan.steps),
-        _line("all", plan.requests, plan.hours * _HOUR_S, plan.wire_bytes),
-        f"on disk about {plan.disk_bytes / 1e9:,.1f} GB; looked at {len(plan.asked.sample):,} "
-        "repositories to say so",
-    ]
-    return lines + [f"note: {note}" for note in plan.notes]
-
-
-def _line(name: str, requests: Mapping[str, int], seconds: float, wire: float) -> str:
-    named = ", ".join(f"{number:,} {key}" for key, number in requests.items() if number)
-    carried = f", {wire / 1e9:,.1f} GB over the wire" if wire else ""
-    return f"  {name}: {seconds / _HOUR_S:,.1f} hours, requests: {named or 'none'}{carried}"

@@ -47,7 +47,6 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """How many requests, bytes and hours a harvest will take; asks some dozens, fetches nothing."""
-    from corpus.recipe import as_plain
     from harvest.sample import forecast
 
     with open_session(recipe, _with_url(overrides, api_url)) as session:
@@ -55,14 +54,7 @@ def plan(
         planned = forecast(
             session.recipe.harvest, tokens=signed.tokens, app=signed.app, report=session.report
         )
-    result = {
-        **as_plain(planned),
-        "requests": planned.requests,
-        "hours": planned.hours,
-        "wire_bytes": planned.wire_bytes,
-        "disk_bytes": planned.disk_bytes,
-    }
-    show(result, shown.plan(planned), as_json=as_json)
+    show(planned.as_json(), shown.plan(planned), as_json=as_json)
 
 
 @app.command()

@@ -15,9 +15,9 @@ from harvest.plan import (
     Plan,
     least_seconds,
     make_plan,
-    plan_lines,
     search_requests,
 )
+from pycodegpt.commands import harvest_shown as shown
 
 WANTED = Kind(eligible=True, python_bytes=100_000)
 UNWANTED = Kind(eligible=False)
@@ -101,13 +101,13 @@ def test_a_few_of_the_most_starred_need_few_requests() -> None:
 def test_nothing_found_is_a_plan_too() -> None:
     plan = planned(Asked(search_total=0))
     assert (plan.to_fetch, plan.wire_bytes) == (0, 0)
-    assert plan_lines(plan)[0] == "0 repositories to look at, about 0 to fetch"
+    assert shown.plan(plan).splitlines()[0] == "0 repositories to look at, about 0 to fetch"
 
 
 def test_a_plan_is_told_to_people_and_to_programs() -> None:
     asked = Asked(listed=1_000_000, hours=24, sample=[WANTED], requests={"core": 3})
     plan = planned(asked, notes=["sources overlap"])
-    lines = "\n".join(plan_lines(plan))
+    lines = shown.plan(plan)
     for text in ("ids: ", "gharchive: ", "24 hour files", "fetch: ", "note: sources overlap"):
         assert text in lines
     told = json.loads(json.dumps(plan.as_json()))
