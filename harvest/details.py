@@ -16,7 +16,7 @@ from corpus.events import Progress, Report
 from harvest.api import Api
 from harvest.batches import BatchSize
 from harvest.frontier import Details, Outcome, Repository
-from harvest.nodes import FIELDS, found_in
+from harvest.nodes import FIELDS, NOT_A_NODE, found_in
 from harvest.policy import Answer, may_pass, read_nodes, repository_state
 from harvest.selection import Found, Judge
 from harvest.workers import work_off
@@ -153,6 +153,12 @@ class DetailsStage:
 
     def _details_in(self, repository: Repository, node: Mapping[str, Any]) -> Details | Outcome:
         """What a node says of a repository, or what became of it."""
+        try:
+            return self._read(repository, node)
+        except NOT_A_NODE:
+            return Outcome(state="failed", reason="bad_answer")
+
+    def _read(self, repository: Repository, node: Mapping[str, Any]) -> Details | Outcome:
         branch = node.get("defaultBranchRef") or {}
         commit = (branch.get("target") or {}).get("oid")
         if node.get("databaseId") != repository.id:
@@ -239,4 +245,4 @@ def _outcome(error: ApiError) -> Outcome | None:
 
 def _languages_in(node: Mapping[str, Any]) -> dict[str, int]:
     edges = (node.get("languages") or {}).get("edges") or []
-    return {edge["node"]["name"]: edge["size"] for edge in edges}
+    return {str(edge["node"]["name"]): int(edge["size"]) for edge in edges}

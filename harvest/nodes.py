@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from harvest.selection import Found
+from harvest.selection import Found, posix
 
 # What a listing holds; GitHub's GraphQL reference, "Repository".
 FIELDS = """
@@ -22,6 +22,7 @@ FIELDS = """
       licenseInfo { spdxId }
 """
 _MAX_UINT32 = 2**32 - 1
+NOT_A_NODE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def made_node_id(number: int) -> str:
@@ -37,8 +38,13 @@ def made_node_id(number: int) -> str:
 
 
 def found_in(node: Mapping[str, Any]) -> Found:
-    """A GraphQL Repository with FIELDS as a listing. Raises KeyError if it has no name."""
-    return Found(
+    """A GraphQL Repository with FIELDS as a listing.
+
+    Raises one of NOT_A_NODE for anything else, or HarvestError for impossible numbers.
+    """
+    if "/" not in node["nameWithOwner"]:
+        raise ValueError("no owner/name")
+    found = Found(
         id=int(node["databaseId"]),
         node_id=node["id"],
         name=node["nameWithOwner"],
@@ -50,3 +56,6 @@ def found_in(node: Mapping[str, Any]) -> Found:
         created_at=node.get("createdAt"),
         archived=node.get("isArchived"),
     )
+    for moment in (found.pushed_at, found.created_at):
+        posix(moment)
+    return found

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from corpus.errors import FileError
+from corpus.errors import FileError, HarvestError
 from corpus.files import named_errors
 from harvest.recipe import HarvestRecipe, moment
 from harvest.windows import ANY, Window, range_qualifier
+
+_MAX_NUMBER = 1 << 62  # SQLite keeps less than twice that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,12 @@ class Found:
     pushed_at: str | None = None  # ISO 8601, UTC
     created_at: str | None = None
     archived: bool | None = None
+
+    def __post_init__(self) -> None:
+        for number in (self.id, self.stars or 0, self.size_kb or 0):
+            if not 0 <= number < _MAX_NUMBER:
+                problem = f"{self.name!r} is said to have the number {number}"
+                raise HarvestError(f"{problem}, which GitHub doesn't give; is api_url right?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from corpus.errors import ApiError
 from harvest.api import Api
-from harvest.nodes import FIELDS, found_in, made_node_id
+from harvest.nodes import FIELDS, NOT_A_NODE, found_in, made_node_id
 from harvest.policy import Answer, graphql_errors, may_pass, repository_state
 from harvest.selection import Found
 
@@ -54,14 +54,22 @@ def read_answer(entries: Sequence[str], body: Any) -> Answers:
         if error.get("type") == "NOT_FOUND" and error.get("path")
     }
     for place, entry in enumerate(entries):
-        node = (data or {}).get(f"r{place}")
-        if node and node.get("nameWithOwner"):
-            answers.found[entry] = found_in(node)
+        found = _found(data, f"r{place}")
+        if found is not None:
+            answers.found[entry] = found
         elif f"r{place}" in gone or (data and not errors):
             answers.missing[entry] = "not_found"
         else:
             answers.again.append(entry)
     return answers
+
+
+def _found(data: Any, key: str) -> Found | None:
+    node = (data or {}).get(key)
+    try:
+        return found_in(node) if node else None
+    except NOT_A_NODE:
+        return None
 
 
 async def look_up(api: Api, entries: Sequence[str], *, by_graphql: bool) -> Answers:

@@ -233,6 +233,30 @@ def test_an_answer_about_another_repository_is_not_believed(frontier: Frontier, 
     assert frontier.reasons() == {"failed_wrong_id": 7}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"createdAt": "yesterday"},
+        {"languages": {"edges": [{"size": None}]}},
+        {"languages": 5},
+        {"licenseInfo": "MIT"},
+        {"stargazerCount": "many"},
+        {"nameWithOwner": None},
+        {"defaultBranchRef": "main"},
+    ],
+    ids=str,
+)
+def test_an_answer_of_another_shape_costs_its_repository_alone(
+    frontier: Frontier, log: Any, wrong: dict[str, Any]
+) -> None:
+    def answer(ids: list[str]) -> Any:
+        return {"data": {"nodes": [node(key) | (wrong if key == "R_3" else {}) for key in ids]}}
+
+    ask(FakeApi(answer), frontier, log, judge=Judge(Rules(created_from=0.0)))
+    assert frontier.states() == {"eligible": 7, "failed": 1}
+    assert frontier.reasons() == {"failed_bad_answer": 1}
+
+
 def test_two_numbers_with_one_id_are_not_both_believed(tmp_path: Path, log: Any) -> None:
     with writing(tmp_path / "other.sqlite") as database:
         frontier = Frontier(tmp_path / "other.sqlite", database)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.errors import FileError
+from corpus.errors import FileError, HarvestError
 from harvest.recipe import HarvestRecipe
 from harvest.selection import (
     Found,
@@ -167,6 +167,17 @@ def test_a_wish_holds_under_the_former_name_too() -> None:
     assert judge.listed(moved) == Judged(moved, "rejected", "few_stars")
     told = judge.detailed(moved, LANGUAGES, known_as="ada/engine", searched=False)
     assert told == ("opted_out", None)
+
+
+@pytest.mark.parametrize("number", [-1, 2**63])
+def test_numbers_that_github_does_not_give_are_one_clear_line(number: int) -> None:
+    clear = rf"Ada/engine.*{number}.*api_url"
+    with pytest.raises(HarvestError, match=clear):
+        replace(FACTS, id=number)
+    with pytest.raises(HarvestError, match=clear):
+        replace(FACTS, stars=number)
+    with pytest.raises(HarvestError, match=clear):
+        replace(FACTS, size_kb=number)
 
 
 def test_rules_come_from_the_recipe() -> None:
