@@ -66,12 +66,11 @@ class HarvestRecipe:
     # search: GitHub's search, which knows primary languages only. ids: every public repository by
     # its id. gharchive: the hour files of GH Archive. list: a file. earlier: other harvests.
     sources: tuple[SourceName, ...] = ("search",)
-    ids_from: int = 0  # with "ids": the lowest and the highest id to look at, and
-    ids_until: int | None = None  # None: up to the newest repository
-    # With "gharchive": the address of hour files, or a folder of them, and the first and last hour.
-    gharchive: str = GHARCHIVE
-    gharchive_from: str | None = None  # like 2015-01-31-7, in UTC
-    gharchive_until: str | None = None  # included
+    ids_from: int = 0  # with "ids": the lowest id to look at
+    ids_until: int | None = None  # and the highest; None: up to the newest repository
+    gharchive: str = GHARCHIVE  # with "gharchive": the address of hour files, or a folder of them
+    gharchive_from: str | None = None  # the first hour, like 2015-01-31-7, in UTC
+    gharchive_until: str | None = None  # the last hour, included
     list_file: Path | None = None  # with "list": lines of OWNER/NAME, address or numeric id
     earlier: tuple[Path, ...] = ()  # with "earlier": run folders whose repositories are taken
 
