@@ -45,6 +45,7 @@ _GRAPHQL = (dict, list, type(None))
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 USER_AGENT = "pycodegpt-harvest"
 _MAX_MESSAGE = 300
+_UNFINISHED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +238,18 @@ class GitHubApi:
                 raise TypeError("neither data nor errors")
             return body
 
-        return await self._call("graphql", "/graphql", send)
+        # What GitHub did not finish in ten seconds it will hardly finish now: a smaller query may.
+        return await self._call("graphql", "/graphql", send, unfinished=_UNFINISHED)
 
-    async def _call(self, resource: ApiResource, path: str, send: Callable[[Github], T]) -> T:
+    async def _call(
+        self,
+        resource: ApiResource,
+        path: str,
+        send: Callable[[Github], T],
+        *,
+        unfinished: int | None = None,
+    ) -> T:
+        """`unfinished`: retries after a 5xx, where those of the recipe are too many."""
         failures = 0
         while True:
             async with self._scheduler.lease(resource, url=self.url + path) as lease:
@@ -252,7 +262,9 @@ class GitHubApi:
                 continue
             if came.trouble is None:
                 return came.value
-            self._judge(path, came.trouble, last=failures == self._retries)
+            answered = isinstance(came.trouble, GithubException)
+            retries = min(self._retries, unfinished) if unfinished and answered else self._retries
+            self._judge(path, came.trouble, last=failures >= retries)
             failures += 1
             await self._scheduler.clock.pause(backoff_s(failures))
 

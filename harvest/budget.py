@@ -24,6 +24,7 @@ MAX_IN_FLIGHT = 100  # "No more than 100 concurrent requests", REST and GraphQL 
 POINTS_PER_MINUTE: Mapping[str, int] = {"rest": 900, "graphql": 2_000}
 READS_PER_SECOND = 15  # of one repository by git: "Rate limits for Git operations"
 _MINUTE_S = 60.0
+_MANY_REPOSITORIES = 1_000  # whose last reads are remembered before old ones are dropped
 _SAME_WINDOW_S = 2  # resets of one window are told a second apart at times
 
 
@@ -255,8 +256,9 @@ class Host:
         """A request goes."""
         self._flying += 1
         if repository is not None:
-            for key in [key for key, sent in self._sent.items() if sent[-1] <= now - 1.0]:
-                del self._sent[key]
+            if len(self._sent) > _MANY_REPOSITORIES:
+                for key in [key for key, sent in self._sent.items() if sent[-1] <= now - 1.0]:
+                    del self._sent[key]
             sent = self._sent[repository]
             sent.append(now)
             while len(sent) > self._reads:

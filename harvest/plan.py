@@ -40,10 +40,11 @@ class Assumptions:
     archive_requests: int = 1
     # How full a search window is when it needs no further split, and windows that were split for
     # each one that was read; both as the simulator finds them.
-    window_fill: float = 0.57
-    splits_per_window: float = 0.37
+    window_fill: float = 0.705
+    splits_per_window: float = 0.28
     # Of all requests: those that failed, or were asked again in smaller batches. The simulator.
-    repeated: float = 0.01
+    repeated: float = 0.005
+    details_repeated: float = 0.05
     # This machine's line and how long an answer takes; neither is known before.
     line_bytes_per_s: float = 12.5e6
     api_request_s: float = 0.8
@@ -227,7 +228,7 @@ def _details_step(
     repositories: int, limits: Limits, assumed: Assumptions, *, by_graphql: bool
 ) -> Step:
     if by_graphql:
-        number = math.ceil(repositories / PAGE_SIZE * (1 + assumed.repeated))
+        number = math.ceil(repositories / PAGE_SIZE * (1 + assumed.details_repeated))
         seconds = least_seconds("graphql", number, limits, request_s=assumed.graphql_request_s)
         return Step(name="details", requests={"graphql": number}, seconds=seconds)
     number = 3 * repositories

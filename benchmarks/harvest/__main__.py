@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.claims import Outcome
 from benchmarks.harvest.recorded import bench_recorded
+from benchmarks.harvest.simulator.bench import bench_simulator
 from benchmarks.harvest.throughput import bench_throughput
 from benchmarks.machine import machine
 from benchmarks.target import Place, command_line, measure, say
@@ -21,6 +22,7 @@ from corpus.errors import PycodegptError
 BENCHES: dict[str, Callable[[Place], Outcome]] = {
     "throughput": bench_throughput,
     "recorded": bench_recorded,
+    "simulator": bench_simulator,
 }
 PACKAGES = ("aiohttp", "PyGithub", "requests", "pyarrow")
 

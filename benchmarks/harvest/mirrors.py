@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -43,35 +43,38 @@ MAX_REPOSITORY_BYTES = 25_000_000  # one package must not be half of the input
 def make_mirrors(folder: Path, limit: int | None = None) -> Mirrors:
     """Commit the files of installed packages, a repository each, packed as a server keeps them."""
     catalog, names, facts = installed_catalog(), [], {}
-    files = python_bytes = all_bytes = 0
-    small = [
-        each
-        for each in catalog.repositories()
-        if each.size_bytes <= MAX_REPOSITORY_BYTES and each.languages.get("Python")
-    ]
-    for repository in small[:limit]:
+    python_files = python_bytes = all_bytes = 0
+    for repository in catalog.repositories():
+        if repository.size_bytes > MAX_REPOSITORY_BYTES or len(names) == limit:
+            continue
+        files = _files_of(catalog, repository)
+        python = [len(content) for path, content in files.items() if path.endswith(".py")]
+        if not python:
+            continue
+        _commit(folder / f"{repository.full_name}.git", files)
         names.append(repository.full_name)
         facts[repository.full_name] = {"stars": repository.stars}
-        for path, size in _commit(catalog, repository, folder / f"{repository.full_name}.git"):
-            is_python = path.endswith(".py")
-            files += is_python
-            python_bytes += size if is_python else 0
-            all_bytes += size
+        python_files += len(python)
+        python_bytes += sum(python)
+        all_bytes += sum(map(len, files.values()))
     (folder / FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
-    return Mirrors(folder, tuple(names), files, python_bytes, all_bytes)
+    return Mirrors(folder, tuple(names), python_files, python_bytes, all_bytes)
 
 
-def _commit(catalog: TreeCatalog, repository: Repository, where: Path) -> Iterator[tuple[str, int]]:
+def _files_of(catalog: TreeCatalog, repository: Repository) -> dict[str, bytes]:
+    commit = catalog.commit(repository, "HEAD")
+    assert commit is not None
+    return dict(_files(catalog.tar(repository, commit, "top")))
+
+
+def _commit(where: Path, files: Mapping[str, bytes]) -> None:
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
     command = ["git", *_SETTINGS, "-C", str(where), "fast-import", "--quiet"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
-        commit = catalog.commit(repository, "HEAD")
-        assert commit is not None
         process.stdin.write(f"commit refs/heads/main\n{_WHO}\ndata 6\nfirst\n\n".encode())
-        for path, content in _files(catalog.tar(repository, commit, "top")):
+        for path, content in files.items():
             _add(process.stdin, path, content)
-            yield path, len(content)
         process.stdin.write(b"\n")
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)

@@ -61,7 +61,7 @@ def test_a_plan_of_a_search() -> None:
     assert plan.repositories == 1_200_000
     assert plan.to_fetch == 800_000
     assert [step.name for step in plan.steps] == ["search", "details", "fetch"]
-    assert plan.requests["graphql"] == 12_120
+    assert plan.requests["graphql"] == 12_600
     assert plan.requests["git"] == 2_400_000
     # 100 KB each, of which 22% are new, at 0.246 a byte, and 6 KB of trees.
     assert plan.wire_bytes == pytest.approx(800_000 * (100_000 * 0.22 * 0.246 + 6_000))
