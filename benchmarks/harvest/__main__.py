@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.claims import Outcome
+from benchmarks.harvest.known import bench_known
 from benchmarks.harvest.recorded import bench_recorded
 from benchmarks.harvest.simulator.bench import bench_simulator
 from benchmarks.harvest.throughput import bench_throughput
+from benchmarks.harvest.wire import bench_wire
 from benchmarks.machine import machine
 from benchmarks.target import Place, command_line, measure, say
 from corpus.errors import PycodegptError
 
 BENCHES: dict[str, Callable[[Place], Outcome]] = {
+    "wire": bench_wire,
+    "known": bench_known,
     "throughput": bench_throughput,
     "recorded": bench_recorded,
     "simulator": bench_simulator,
