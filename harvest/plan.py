@@ -42,8 +42,8 @@ class Assumptions:
     # each one that was read; both as the simulator finds them.
     window_fill: float = 0.705
     splits_per_window: float = 0.28
-    # Of all requests: those that failed, or were asked again in smaller batches. The simulator.
-    repeated: float = 0.005
+    # Requests again: windows whose answers were incomplete; details in smaller batches. The same.
+    search_repeated: float = 0.02
     details_repeated: float = 0.05
     # This machine's line and how long an answer takes; neither is known before.
     line_bytes_per_s: float = 12.5e6
@@ -175,7 +175,7 @@ def search_requests(total: int, assumptions: Assumptions) -> int:
         return max(1, math.ceil(total / PAGE_SIZE))
     windows = total / (SEARCH_CAP * assumptions.window_fill)
     pages = total / PAGE_SIZE + windows * (0.5 + assumptions.splits_per_window)
-    return math.ceil(pages * (1 + assumptions.repeated))
+    return math.ceil(pages * (1 + assumptions.search_repeated))
 
 
 def make_plan(
@@ -215,8 +215,7 @@ def _listing_steps(asked: Asked, limits: Limits, assumed: Assumptions) -> Iterab
         seconds = least_seconds("search", number, limits, request_s=assumed.api_request_s)
         yield Step(name="search", requests={"search": number}, seconds=seconds)
     if asked.listed is not None:
-        pages = asked.listed / PAGE_SIZE + asked.parts / 2
-        number = math.ceil(pages * (1 + assumed.repeated))
+        number = math.ceil(asked.listed / PAGE_SIZE + asked.parts / 2)
         seconds = least_seconds("core", number, limits, request_s=assumed.api_request_s)
         yield Step(name="ids", requests={"core": number}, seconds=seconds)
     if asked.hours:

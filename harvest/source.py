@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from corpus.events import Notice, Report
-from harvest.api import GitHubApi
 from harvest.credentials import Seated, User, grouped
+from harvest.github import GitHubApi
 from harvest.installation import App, Installation
 from harvest.recipe import LOOPBACK, HarvestRecipe
 from harvest.scheduler import Clock, Scheduler

@@ -30,8 +30,8 @@ from benchmarks.harvest.recordings import Recorded, read_folder, replaying
 from benchmarks.target import Place
 from corpus.errors import ApiError, HarvestError, UnreachableError
 from corpus.events import silent
-from harvest.api import GitHubApi
 from harvest.credentials import users_of
+from harvest.github import GitHubApi
 from harvest.policy import Answer, may_pass, read_nodes, repository_state, retry_delay
 from harvest.scheduler import Clock, Scheduler
 

@@ -14,8 +14,8 @@ from github import GithubException
 
 from corpus.errors import UnreachableError, UsageError
 from corpus.layout import RunFolder
-from harvest.api import GitHubApi
 from harvest.credentials import read_credentials
+from harvest.github import GitHubApi
 from harvest.installation import (
     RENEWAL_MARGIN_S,
     App,
@@ -192,9 +192,9 @@ def test_a_harvest_outlives_its_tokens_without_one_refused_request(
     recipe = bench.recipe(api_url=github.url, concurrency=1)
     original, bench_clock = GitHubApi._call, bench.clock
 
-    async def slowly(self: Any, *arguments: Any) -> Any:
+    async def slowly(self: Any, *arguments: Any, **options: Any) -> Any:
         bench_clock.slept.append(900.0)
-        return await original(self, *arguments)
+        return await original(self, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GitHubApi, "_call", slowly)

@@ -15,12 +15,12 @@ import pytest
 
 from benchmarks.harvest.recordings import Replay, read_nock, replaying
 from corpus.errors import ApiError, UnreachableError
-from harvest.api import GitHubApi
 from harvest.archive import Limits
 from harvest.asking import Host
 from harvest.credentials import users_of
 from harvest.download import Downloader
 from harvest.frontier import Repository
+from harvest.github import GitHubApi
 from harvest.policy import read_nodes
 from harvest.scheduler import Scheduler
 from harvest.spool import read_listing, spool_path

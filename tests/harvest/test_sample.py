@@ -12,8 +12,9 @@ from benchmarks.harvest.simulator.github import HARSH, GitHub
 from benchmarks.harvest.simulator.virtual import VirtualClock, run_virtually
 from benchmarks.harvest.simulator.world import UNTIL, World, make_world
 from corpus.events import silent
-from harvest.api import GitHubApi, Listed
+from harvest.api import Listed
 from harvest.credentials import users_of
+from harvest.github import GitHubApi
 from harvest.loopback.limits import Limits
 from harvest.plan import Plan
 from harvest.recipe import HarvestRecipe

@@ -62,14 +62,16 @@ def _claims(harvests: Mapping[str, Simulated], own_minutes: float) -> list[Claim
             Claim(f"{head}: sent inside a penalty", each.tally.in_penalty, 0, None, "lower"),
             Claim(f"{head}: refused for limits", each.tally.limited, 0, None, "lower"),
             Claim(f"{head}: virtual hours", round(each.seconds / 3600, 3), None, None, "lower"),
-            Claim(
-                f"{head}: hours told by plan", round(each.forecast.hours, 3), None, None, "lower"
-            ),
+            Claim(f"{head}: hours told by plan, off by", _off(each), 0.1, None, "lower"),
         ]
         if each.bound:
             used = round(each.budget_used, 4)
             claims.append(Claim(f"{head}: share of the budget used", used, 0.95, None, "higher"))
     return claims
+
+
+def _off(each: Simulated) -> float:
+    return round(abs(each.forecast.hours * 3600 / each.seconds - 1), 4)
 
 
 def details(each: Simulated) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def details(each: Simulated) -> dict[str, Any]:
         "Python GB of all": round(each.traffic.python_bytes / 1e9, 3),
         "archives": each.traffic.archives,
         "penalties": each.tally.penalties,
+        "hours of all": round(each.seconds / 3600, 3),
         "hours": {kind: round(span.seconds / 3600, 3) for kind, span in each.spans.items()},
         "requests": {kind: span.requests for kind, span in each.spans.items()},
         "waits announced": each.waits,
@@ -112,7 +115,7 @@ def lines(each: Simulated) -> list[str]:
     shown.append(
         f"{'fetch':<10} {sum(each.traffic.requests.values()):>10,} "
         f"{sum(fetch.requests.values()):>10,} "
-        f"{(each.seconds - sum(span.seconds for span in each.spans.values())) / 3600:>8.2f} "
+        f"{each.fetch_seconds / 3600:>8.2f} "
         f"{fetch.seconds / 3600:>8.2f}"
     )
     shown.append(

@@ -49,7 +49,13 @@ class Simulated:
     windows: Mapping[str, int]
     waits: int  # announced
     seconds: float  # virtual
+    found_seconds: float  # of these: until there was a plan
     own_seconds: float  # real
+
+    @property
+    def fetch_seconds(self) -> float:
+        """Virtual seconds after the last details."""
+        return self.seconds - self.found_seconds
 
     @property
     def budget_used(self) -> float:
@@ -117,6 +123,7 @@ async def _harvest(
     scheduler = _scheduler(clock, recipe, report)
     api = SimulatedApi(world, github, scheduler)
     await find(recipe, frontier, api, OptOut(), by_graphql=True, clock=clock, report=report)
+    found_seconds = clock.now() - started
     spans = {kind: replace(span) for kind, span in api.spans.items()}
     fetching = Fetching(world, github, scheduler, Assumptions(), seed)
     await fetching.run(_planned(frontier), at_once=recipe.concurrency)
@@ -126,6 +133,7 @@ async def _harvest(
         "traffic": fetching.traffic,
         "waits": sum(notice.text.startswith("waiting") for notice in notices),
         "seconds": clock.now() - started,
+        "found_seconds": found_seconds,
     }
 
 

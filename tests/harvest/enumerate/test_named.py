@@ -39,7 +39,7 @@ class QuickClock(Clock):
 
 def with_api(github: Loopback, act: Any, *, token: bool = True) -> Any:
     """Run `act(api)` against the server."""
-    from harvest.api import GitHubApi
+    from harvest.github import GitHubApi
 
     async def go() -> Any:
         scheduler = Scheduler(
