@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from corpus.errors import FileError
 from harvest.frontier import Frontier, Sample
 from harvest.scheduler import Scheduler
 
@@ -24,7 +25,8 @@ async def pulse(
     async def beat() -> None:
         while True:
             await asyncio.sleep(interval_s)
-            _keep(frontier, scheduler)
+            with suppress(FileError):  # a full disk is told of by those whose work it is to write
+                _keep(frontier, scheduler)
 
     _keep(frontier, scheduler)
     beating = asyncio.create_task(beat())

@@ -61,7 +61,11 @@ class Victims:
         return bench
 
     def run(self, bench: Any, command: str, at: int | None) -> int:
-        """Run until point `at`; how many points there were, if it came to its end."""
+        """Run until point `at`, killed there; how many points there were, if it came to its end."""
+        return int(self.told(bench, command, at) or 0)
+
+    def told(self, bench: Any, command: str, at: int | None, *, full: bool = False) -> str | None:
+        """What the process said at its end: a number of points or an error; None if killed."""
         told = self._scratch / "told"
         told.unlink(missing_ok=True)
         recipe = bench.recipe()
@@ -71,6 +75,7 @@ class Victims:
             "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
             "folder": str(bench.folder.root),
             "at": at,
+            "full": full,
             "told": str(told),
         }
         process = self._context.Process(
@@ -80,9 +85,9 @@ class Victims:
         process.join(60)
         if told.exists():
             assert process.exitcode == 0
-            return int(told.read_text())
+            return told.read_text()
         assert process.exitcode == -signal.SIGKILL
-        return 0
+        return None
 
 
 @pytest.fixture
@@ -129,6 +134,35 @@ def test_killed_at_a_few_points(victims: Victims, github: Loopback, transport: s
 @pytest.mark.parametrize("transport", ["archive", "blobs"])
 def test_killed_at_a_hundred_points(victims: Victims, github: Loopback, transport: str) -> None:
     kill_everywhere(victims, github, transport, 100, again=True)
+
+
+def fill_everywhere(victims: Victims, github: Loopback, transport: str, number: int) -> None:
+    undisturbed = victims.bench(github, "undisturbed", transport)
+    points = victims.run(undisturbed, "harvest", None)
+    expected = everything(undisturbed)
+    for at in spread(points, number + 1)[:-1]:  # after the last one there is nothing to write
+        bench = victims.bench(github, f"full-{at}", transport)
+        error = victims.told(bench, "harvest", at, full=True)
+        assert error is not None
+        assert error.startswith("DiskFullError: "), error
+        assert "no space left on the disk" in error
+        assert str(bench.folder.root) in error
+        assert "\n" not in error
+        bench.harvest()
+        assert everything(bench) == expected, at
+
+
+@pytest.mark.parametrize("transport", ["archive", "blobs"])
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    victims: Victims, github: Loopback, transport: str
+) -> None:
+    fill_everywhere(victims, github, transport, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["archive", "blobs"])
+def test_a_disk_full_at_forty_points(victims: Victims, github: Loopback, transport: str) -> None:
+    fill_everywhere(victims, github, transport, 40)
 
 
 def kill_refreshes(
