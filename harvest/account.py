@@ -47,6 +47,8 @@ def account(
             ],
             "failed": [_grave(each) for each in frontier.with_states("failed")],
             "opt_out_entries": opted_out,
+            # Of fetching alone, all runs together: requests, and bytes both ways by transport.
+            "wire": frontier.note("wire") or {},
         },
         seconds=round(seconds, 3),
     )

@@ -48,6 +48,14 @@ class Wire:
         """Both ways."""
         return self.sent_bytes + self.received_bytes
 
+    def plus(self, other: Wire) -> Wire:
+        """Both together."""
+        return Wire(
+            self.requests + other.requests,
+            self.sent_bytes + other.sent_bytes,
+            self.received_bytes + other.received_bytes,
+        )
+
     def count(self, response: aiohttp.ClientResponse, body_bytes: int) -> None:
         """Add a request and as much of its answer as came."""
         asked = response.request_info

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from corpus.errors import ShardError
+from corpus.errors import FileError, ShardError
 from corpus.events import Report
 from harvest.api import is_local
 from harvest.archive import Limits
@@ -20,7 +21,7 @@ from harvest.blobs import BlobFetcher, NoBlobsError
 from harvest.download import Downloader, fetched
 from harvest.frontier import Frontier, Outcome, Repository
 from harvest.known import KnownBlobs
-from harvest.listing import Listing
+from harvest.listing import Listing, Transport
 from harvest.pipeline import Pipeline, Shelf
 from harvest.recipe import HarvestRecipe
 from harvest.scheduler import Scheduler
@@ -28,6 +29,7 @@ from harvest.spool import drop_spool, read_listing, spool_path
 from harvest.transport import Choice, git_address, may_carry_token, plan_transport
 
 _READ_BUFFER_BYTES = 1 << 18
+WAYS: tuple[Transport, ...] = ("archive", "blobs")
 
 
 async def fetch_all(
@@ -38,34 +40,46 @@ async def fetch_all(
     api_url: str,
     scheduler: Scheduler,
     report: Report,
-) -> Mapping[str, Wire]:
-    """Bring the frontier's pending repositories into shards; what that cost, by transport.
+) -> None:
+    """Bring the frontier's pending repositories into shards.
+
+    What that costs on the wire, by transport, is added to the frontier's note `wire`.
 
     Raises HarvestError and its kinds, FileError, DiskFullError; what is done stays done.
     """
     if not frontier.unwritten():
-        return {}
+        return
     known = None
     if recipe.each_blob_once:
         known = KnownBlobs.open(known_of(spools))
         catch_up(known, frontier.written(), raw)
     shelf = Shelf(raw, spools, known, limits_of(recipe))
-    try:
-        # The threads decompress and write; more of them than cores gain little.
-        with ThreadPoolExecutor(max_workers=min(8, recipe.concurrency)) as executor:
-            async with _session(recipe, api_url) as session:
-                hosts = {
-                    name: Host(session, scheduler, retries=recipe.retries)
-                    for name in ("archive", "blobs")
-                }
-                fetcher = _fetcher(recipe, hosts, executor, shelf, api_url, report)
+    # The threads decompress and write; more of them than cores gain little.
+    with ThreadPoolExecutor(max_workers=min(8, recipe.concurrency)) as executor:
+        async with _session(recipe, api_url) as session:
+            hosts: dict[str, Host] = {
+                name: Host(session, scheduler, retries=recipe.retries) for name in WAYS
+            }
+            fetcher = _fetcher(recipe, hosts, executor, shelf, api_url, report)
+            try:
                 await Pipeline(frontier, fetcher, shelf, report).run(recipe.concurrency)
-    except BaseExceptionGroup as group:
-        # Tasks fail together when the disk is full or the network gone: one line says it.
-        raise _first(group) from None
+            except BaseExceptionGroup as group:
+                # Tasks fail together when the disk is full or the network gone: one line says it.
+                raise _first(group) from None
+            finally:
+                with suppress(FileError):  # another error is on its way
+                    _count_wire(frontier, hosts)
     if spools.is_dir() and not any(spools.iterdir()):
         spools.rmdir()
-    return {name: host.wire for name, host in hosts.items()}
+
+
+def _count_wire(frontier: Frontier, hosts: Mapping[str, Host]) -> None:
+    """Add what this run has cost to what the runs before it did."""
+    counted = frontier.note("wire") or {}
+    for name, host in hosts.items():
+        before = Wire(**counted.get(name, {}))
+        counted[name] = asdict(before.plus(host.wire))
+    frontier.keep_note("wire", counted)
 
 
 def limits_of(recipe: HarvestRecipe) -> Limits:

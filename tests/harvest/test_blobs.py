@@ -60,6 +60,12 @@ def test_blobs_bring_their_rows(git_bench: Any) -> None:
     # One advertisement, and for each repository its trees and, if it has any new, its blobs.
     assert requests["git", 200] == 1 + 7 + 5
     assert requests.total() == requests["git", 200] + requests["search", 200] + 1
+    wire = manifest.facts["wire"]
+    assert wire["blobs"]["requests"] == requests["git", 200]
+    raw = sum(row["size"] for row in rows)
+    assert 0.02 * raw < wire["blobs"]["received_bytes"] < raw + 50_000
+    assert wire["blobs"]["sent_bytes"] > 300 * requests["git", 200]
+    assert wire["archive"] == {"requests": 0, "sent_bytes": 0, "received_bytes": 0}
 
 
 def test_both_transports_bring_equal_rows_and_counts(make_git_bench: Any, mirrors: Path) -> None:
