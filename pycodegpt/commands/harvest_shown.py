@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harvest.plan import Plan
 
 # The states that say it all; the others are shown with their reasons.
-_PLAIN_STATES = ("found", "done", "left_out", "gone", "blocked", "empty", "failed")
+_PLAIN_STATES = ("found", "rejected", "done", "left_out", "gone", "blocked", "empty", "failed")
 
 
 def plan(planned: Plan) -> str:
