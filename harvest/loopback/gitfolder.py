@@ -202,8 +202,10 @@ def _sizes(where: Path, commit_id: str) -> dict[str, int]:
 
 
 def _root_files(where: Path) -> list[str]:
-    names = _git(where, "ls-tree", "-z", "--name-only", "HEAD").split(b"\0")
-    return [name.decode("utf-8", "surrogateescape") for name in names if name]
+    entries = _git(where, "ls-tree", "-z", "HEAD").split(b"\0")  # MODE TYPE ID\tNAME
+    names = [name for kind, _, name in (entry.partition(b"\t") for entry in entries)
+             if b" blob " in kind]  # fmt: skip
+    return [name.decode("utf-8", "surrogateescape") for name in names]
 
 
 def _license_file(where: Path, names: Sequence[str]) -> TextFile | None:

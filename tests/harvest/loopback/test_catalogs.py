@@ -302,3 +302,12 @@ def test_folders_without_repositories_are_named(tmp_path: Path) -> None:
         git_catalog(tmp_path)
     with pytest.raises(FileError, match="is not a folder"):
         git_catalog(tmp_path / "nowhere")
+
+
+def test_a_folder_that_is_named_like_a_licence_is_none(
+    tmp_path: Path, commit: Callable[..., str]
+) -> None:
+    commit(tmp_path / "expression.git", {"license_expression/__init__.py": b"1\n"})
+    catalog = git_catalog(tmp_path)
+    assert [each.license for each in catalog.repositories()] == [None]
+    assert not catalog.skipped
