@@ -192,7 +192,7 @@ def commit_files(where: Path, files: Mapping[str, Any], message: str = "first") 
     return head.stdout.strip()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def commit() -> Callable[..., str]:
     """Make git repositories; see `commit_files`."""
     return commit_files

@@ -5,14 +5,20 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
+import aiohttp
 import pytest
 
 from corpus.errors import HarvestError
 from corpus.schema import git_blob_id
+from harvest.archive import Limits
+from harvest.asking import Host
 from harvest.blobs import BlobFetcher
+from harvest.credentials import users_of
+from harvest.frontier import Repository
 from harvest.loopback.catalog import git_catalog
 from harvest.loopback.faults import (
     Drop,
@@ -28,7 +34,9 @@ from harvest.loopback.faults import (
     TakenDown,
     Truncate,
 )
-from harvest.loopback.server import serve_in_thread
+from harvest.loopback.server import Loopback, serve_in_thread
+from harvest.scheduler import Scheduler
+from harvest.spool import Contents
 
 VICTIM = "b/fork"
 
@@ -347,3 +355,32 @@ def test_many_wants_are_several_requests(
     git_bench.harvest()
     assert git_bench.rows == by_blobs
     assert git_bench.github.requests["git", 200] > 15
+
+
+async def test_a_renamed_repository_is_followed_with_its_token(
+    tmp_path: Path, commit: Any, bench: Any
+) -> None:
+    head = commit(tmp_path / "mirrors" / "new" / "name.git", {"a.py": b"x = 1\n"})
+    facts = '{"new/name": {"former_names": ["old/name"]}}'
+    (tmp_path / "mirrors" / "loopback.json").write_text(facts)
+    scheduler = Scheduler(
+        users_of([bench.token]), clock=bench.clock, report=bench.log, max_wait_s=9
+    )
+    repository = Repository(
+        id=7, node_id="R_7", name="old/name", stars=1, fork=False, license=None, pushed_at=None,
+        shard=0, commit=head, languages=None, state="pending",
+    )  # fmt: skip
+    limits = Limits(max_file_bytes=99, max_archive_bytes=1 << 20, max_archive_members=9)
+    async with Loopback(git_catalog(tmp_path / "mirrors"), limits=None) as github:
+        with ThreadPoolExecutor(1) as executor:
+            async with aiohttp.ClientSession(auto_decompress=False) as session:
+                fetcher = BlobFetcher(
+                    Host(session, scheduler, retries=0), executor, git_url=github.url,
+                    with_token=True, spools=tmp_path / "spools", limits=limits, report=bench.log,
+                )  # fmt: skip
+                listing = await fetcher.list(repository)
+                assert [file.path for file in listing.files] == ["a.py"]
+                assert await fetcher.fill(repository, [listing.files[0].blob_id]) == 6
+        assert github.requests["git", 301] == 3
+    with Contents(tmp_path / "spools", 7) as contents:
+        assert contents.read(listing.files[0].blob_id) == b"x = 1\n"
