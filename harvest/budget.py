@@ -24,6 +24,7 @@ MAX_IN_FLIGHT = 100  # "No more than 100 concurrent requests", REST and GraphQL 
 POINTS_PER_MINUTE: Mapping[str, int] = {"rest": 900, "graphql": 2_000}
 READS_PER_SECOND = 15  # of one repository by git: "Rate limits for Git operations"
 _MINUTE_S = 60.0
+_GROWTH_S = 180.0  # before one more request in flight is dared
 _MANY_REPOSITORIES = 1_000  # whose last reads are remembered before old ones are dropped
 _SAME_WINDOW_S = 2  # resets of one window are told a second apart at times
 
@@ -166,14 +167,14 @@ class Budget:
         """An answer was a rate limit: of one resource, or the secondary one of the whole user."""
         primary = wait.scope == "resource"
         if not primary and self.gate.is_news(sent_at):
-            self._room.shrink()
+            self._room.shrink(now)
         self.gate.penalise(resource if primary else None, wait, sent_at=sent_at, now=now)
 
-    def passed(self, resource: ApiResource, sent_at: float) -> None:
+    def passed(self, resource: ApiResource, sent_at: float, now: float) -> None:
         """An answer was no rate limit."""
         self.windows.setdefault(resource, None)
         self.gate.passed(sent_at)
-        self._room.grow()
+        self._room.grow(now)
 
 
 class _Pace:
@@ -211,23 +212,24 @@ class _Pace:
 class _Room:
     """How many requests may be in flight: one after a secondary limit, then more with each answer.
 
-    As TCP does (RFC 5681): up to half of where it went wrong quickly, from there on slowly.
+    As TCP does (RFC 5681): quickly up to half of where it went wrong, and from there on slowly.
+    What can't be queried, CPU seconds above all, is counted by the minute: one more every three.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._threshold = self._size = float(most)
+        self._most = self._threshold = self.size = most
+        self._grows_at = 0.0
 
-    @property
-    def size(self) -> int:
-        return int(self._size)
+    def shrink(self, now: float) -> None:
+        self._threshold, self.size = max(1, self.size // 2), 1
+        self._grows_at = now + _GROWTH_S
 
-    def shrink(self) -> None:
-        self._threshold, self._size = max(1.0, self._size / 2), 1.0
-
-    def grow(self) -> None:
-        step = 1.0 if self._size < self._threshold else 1.0 / self._size
-        self._size = min(float(self._most), self._size + step)
+    def grow(self, now: float) -> None:
+        if self.size < self._threshold:
+            self.size += 1
+        elif self.size < self._most and now >= self._grows_at:
+            self.size += 1
+            self._grows_at = now + _GROWTH_S
 
 
 class Host:

@@ -277,7 +277,7 @@ class Scheduler:
             if wait is not None:
                 seat.budget.limited(resource, wait, sent_at=sent_at, now=now)
             elif answer.status < 400:
-                seat.budget.passed(resource, sent_at)
+                seat.budget.passed(resource, sent_at, now)
         return wait is not None
 
 

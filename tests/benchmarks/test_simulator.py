@@ -41,6 +41,16 @@ def test_all_is_found_and_nothing_sent_inside_a_penalty(
     assert done.traffic.requests["git"] > 1_000
 
 
+def test_limits_that_nobody_can_ask_for_are_found_by_trying(world: World, tmp_path: Path) -> None:
+    """CPU seconds a minute: requests at once fall until they fit, and nothing is lost."""
+    mood = Mood(secondary=0, cpu_s_per_minute=4.0)
+    done = simulate(world, bench.recipes(world)["by id"], tmp_path, seed=1, mood=mood)
+    assert done.coverage.share == 1.0
+    assert done.tally.limited > 0
+    assert done.tally.in_penalty == 0
+    assert done.tally.limited < done.spans["graphql"].requests / 2
+
+
 def test_the_same_seed_is_the_same_harvest(world: World, tmp_path: Path) -> None:
     def run(folder: str) -> Simulated:
         (tmp_path / folder).mkdir()

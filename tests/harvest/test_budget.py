@@ -40,7 +40,7 @@ def test_a_server_without_limits_is_not_asked_one_by_one() -> None:
     budget = Budget(concurrency=8)
     budget.begin("core")
     budget.end("core", NOW)
-    budget.passed("core", NOW)
+    budget.passed("core", NOW, NOW)
     budget.begin("core")
     assert budget.opening("core", NOW).at == NOW
 
@@ -90,7 +90,7 @@ def test_points_of_a_minute_count_from_the_answer() -> None:
     budget = Budget(concurrency=100, points_per_minute={"rest": 2, "graphql": 5})
     for _ in range(2):
         budget.begin("core")
-        budget.passed("core", NOW)
+        budget.passed("core", NOW, NOW)
     assert budget.opening("search", NOW).at is None  # REST too, and both are in flight
     assert budget.opening("graphql", NOW).at == NOW
     assert budget.opening("graphql", NOW, points=6).at is None
@@ -132,7 +132,7 @@ def test_answers_of_one_burst_are_one_limit_and_waits_only_grow() -> None:
     assert budget.gate.next_attempt(NOW + 61) == 2
     budget.limited("core", Wait(1, "secondary"), sent_at=NOW - 1, now=NOW)
     assert budget.opening("core", NOW).at == NOW + 60
-    budget.passed("core", NOW + 61)
+    budget.passed("core", NOW + 61, NOW + 61)
     assert budget.gate.next_attempt(NOW + 62) == 1
 
 
@@ -147,24 +147,41 @@ def test_limits_without_end_are_given_up() -> None:
     assert opening.reason == f"secondary, still after {MAX_LIMIT_HITS} waits"
 
 
+def room_of(budget: Budget, now: float) -> int:
+    """How many requests go at once; they are answered a minute ago."""
+    room = 0
+    while budget.opening("core", now).at == now:
+        budget.begin("core")
+        room += 1
+    for _ in range(room):
+        budget.end("core", now - 60)
+    return room
+
+
 def test_after_a_secondary_limit_requests_begin_again_one_by_one() -> None:
     budget = Budget(concurrency=16)
-    budget.passed("core", NOW)
+    budget.passed("core", NOW, NOW)
+    assert room_of(budget, NOW) == 16
     budget.limited("core", Wait(60, "secondary"), sent_at=NOW, now=NOW)
     rooms = []
-    for answers in range(40):
-        room = 0
-        while budget.opening("core", NOW + 60).at == NOW + 60:
-            budget.begin("core")
-            room += 1
-        rooms.append(room)
-        for _ in range(room):
-            budget.end("core", NOW - 60)
-        budget.passed("core", NOW + 60 + answers)
-    assert rooms[:8] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert rooms[8:12] == [8] * 4  # from half of where it went wrong on slowly
-    assert rooms == sorted(rooms)
-    assert 8 < rooms[-1] <= 16
+    for answer in range(12):
+        now = NOW + 60 + answer
+        rooms.append(room_of(budget, now))
+        budget.passed("core", now, now)
+    assert rooms == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8]  # to half of where it went wrong
+
+
+def test_beyond_half_of_where_it_went_wrong_requests_grow_by_the_minute() -> None:
+    budget = Budget(concurrency=4)
+    budget.passed("core", NOW, NOW)
+    budget.limited("core", Wait(60, "secondary"), sent_at=NOW, now=NOW)
+    rooms = []
+    for minute in range(1, 16):
+        now = NOW + 60 * minute
+        for _ in range(9):
+            budget.passed("core", now, now)
+        rooms.append(room_of(budget, now))
+    assert rooms == [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]
 
 
 def test_a_host_has_lanes_and_reads_a_second_of_each_repository() -> None:
