@@ -80,11 +80,13 @@ def open_source(
             report(Notice(text, warning=True))
         yield Source(recipe.api_url, tokens, app)
         return
-    from harvest.loopback.catalog import git_catalog, installed_catalog
+    from harvest.loopback.catalog import Catalog, git_catalog, installed_catalog
     from harvest.loopback.server import serve_in_thread
 
     folder = recipe.loopback_folder
-    catalog = installed_catalog() if folder is None else git_catalog(folder)
+    catalog: Catalog = installed_catalog() if folder is None else git_catalog(folder)
+    for path, why in getattr(catalog, "skipped", {}).items():
+        report(Notice(f"{path}: left out: {why}", warning=True))
     with serve_in_thread(catalog, limits=None) as server:
         # A real token has no business on this machine's own server.
         yield Source(server.url, [_MADE_UP_TOKEN])

@@ -176,7 +176,13 @@ def loopback(
         faults = [parse_fault(text) for text in fault or ()]
     except ValueError as error:
         raise UsageError(f"--fault {error}") from None
-    catalog = installed_catalog() if folder is None else git_catalog(folder)
+    catalog: Catalog
+    if folder is None:
+        catalog = installed_catalog()
+    else:
+        catalog = git_catalog(folder)
+        for path, why in catalog.skipped.items():
+            typer.echo(f"warning: {path}: left out: {why}", err=True)
     try:
         asyncio.run(_serve(catalog, port, faults, limits))
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ import pytest
 
 from harvest.loopback.catalog import memory_catalog
 from harvest.loopback.faults import Fault, HostileArchive, SecondaryLimit, Truncate
+from harvest.run import harvest
 from harvest.switches import ACTIONS, parse_fault
 from pycodegpt.__main__ import run
 
@@ -137,3 +138,56 @@ def test_faults_by_name() -> None:
 def test_faults_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"fault|route|every"):
         parse_fault(text)
+
+
+@pytest.mark.parametrize("name", ["bomb", "many-members", "not-gzip", "500"])
+def test_a_harvest_in_which_all_failed_is_an_error_and_may_be_tried_again(
+    bench: Any, recipe: Path, capsys: Any, expected: Any, name: str
+) -> None:
+    bench.github.set_faults(parse_fault(f"archive:{name}"))
+    few = ["--set", "harvest.retries=0", "--set", "harvest.max_archive_members=500"]
+    assert run(["harvest", "run", "-r", str(recipe), *few]) == 1
+    shown = capsys.readouterr()
+    (error,) = [line for line in shown.err.splitlines() if line.startswith("error: ")]
+    assert "not one of the repositories could be harvested (12 " in error
+    assert not shown.out
+    bench.github.set_faults()
+    assert run(["harvest", "run", "-r", str(recipe), *few]) == 0
+    assert bench.rows == expected
+
+
+def test_status_while_it_runs_and_after_it_was_stopped(
+    bench: Any, recipe: Path, capsys: Any
+) -> None:
+    bench.github.set_faults(parse_fault("archive:500:2"))
+    told: list[str] = []
+
+    def look(event: Any) -> None:
+        if not told and getattr(event, "task", "") == "fetch" and event.done >= 4:
+            assert run(["harvest", "status", "-r", str(recipe)]) == 0
+            told.append(capsys.readouterr().out)
+
+    harvest(bench.recipe(retries=0), bench.folder, tokens=["any"], report=look)
+    lines = told[0].splitlines()
+    assert lines[1] == "  fetch, running"
+    assert any(line.startswith("  pending: ") for line in lines)
+    assert "  search windows: 1 closed" in lines
+    assert run(["harvest", "status", "-r", str(recipe), "--ask"]) == 0
+    assert "requests of" not in capsys.readouterr().out  # this server has no limits
+    assert run(["harvest", "status", "-r", str(recipe), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["phase"], status["running"], status["rates"]) == ("finished", False, None)
+
+
+def test_refresh_and_plan(bench: Any, recipe: Path, capsys: Any) -> None:
+    assert run(["harvest", "refresh", "-r", str(recipe)]) == 2
+    assert "no finished harvest to refresh" in capsys.readouterr().err
+    assert run(["harvest", "plan", "-r", str(recipe), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["requests"]["search"] == 1
+    assert not bench.folder.root.exists() or not list(bench.folder.root.glob("raw"))
+    assert run(["harvest", "run", "-r", str(recipe)]) == 0
+    assert run(["harvest", "refresh", "-r", str(recipe)]) == 0
+    shown = capsys.readouterr()
+    assert "12 repositories asked for: 0 changed, 0 ended; 0 new shards" in shown.out
+    assert run(["harvest", "status", "-r", str(recipe)]) == 0
+    assert "finished, refreshed 1 times" in capsys.readouterr().out

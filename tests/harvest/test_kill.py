@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harvest.loopback.faults import Delay, Fault
+from harvest.loopback.faults import Delay, Fault, SecondaryLimit
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -83,6 +83,52 @@ def test_killed_ten_times_at_random(bench: Any, expected: Any, start: Any, seed:
         process.kill()
         process.wait()
     run_to_the_end(start())
+    assert bench.rows == expected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(action=Delay(wait_s=30), route="search"), id="search"),
+        pytest.param(
+            Fault(action=SecondaryLimit(status=429, retry_after_s=50), route="tarball"),
+            id="wait in fetching",
+        ),
+        pytest.param(
+            Fault(action=Delay(wait_s=30), route="graphql"), id="details", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            Fault(action=Delay(wait_s=30), route="tarball"), id="redirect", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            Fault(action=SecondaryLimit(status=403, retry_after_s=None), route="graphql"),
+            id="wait in details",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_ctrl_c_ends_whatever_is_waited_for(
+    bench: Any, expected: Any, start: Any, fault: Fault
+) -> None:
+    bench.github.set_faults(fault)
+    process = start()
+    before = {"search": None, "graphql": "search", "tarball": "graphql"}[fault.route]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        answered = bench.github.requests[before, 200] if before else bench.folder.frontier.exists()
+        if answered:
+            break
+        time.sleep(0.01)
+    time.sleep(0.7)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - started < 6, "seconds, not the half minute that the answer takes"
+    assert process.returncode == 130, err
+    assert err.rstrip().endswith("interrupted; run the same command again to go on from here")
+    assert "Traceback" not in err
+    bench.github.set_faults()
+    bench.harvest()
     assert bench.rows == expected
 
 
