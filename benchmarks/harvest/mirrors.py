@@ -42,7 +42,8 @@ MAX_REPOSITORY_BYTES = 25_000_000  # one package must not be half of the input
 
 def make_mirrors(folder: Path, limit: int | None = None) -> Mirrors:
     """Commit the files of installed packages, a repository each, packed as a server keeps them."""
-    catalog, names, facts = installed_catalog(), [], {}
+    catalog, facts = installed_catalog(), dict[str, dict[str, int]]()
+    names: list[str] = []
     python_files = python_bytes = all_bytes = 0
     for repository in catalog.repositories():
         if repository.size_bytes > MAX_REPOSITORY_BYTES or len(names) == limit:
