@@ -5,9 +5,9 @@ again. PyCodeGPT's own figures say that 78% of raw files are such.
 
 The set is sorted runs on disk, mapped and searched in bulk: 28 bytes a blob (the id, the shard that
 holds it, its size), 1.7 GB of disk for 60M. Mapped pages are the system's to take back; memory of
-our own is bounded by the size of a question and of `_MERGE_ROWS`, some 50 MB. A shard's blobs make
-a run; where eight runs are of a kind they become one (a log-structured merge tree, O'Neil et al.,
-1996), so that an id is rewritten some seven times on the way to 60M.
+our own is bounded by the size of a question and of `_MERGE_ROWS`: 67 MB, measured at 60M. A shard's
+blobs make a run; where eight runs are of a kind they become one (a log-structured merge tree,
+O'Neil et al., 1996), so that an id is rewritten some seven times on the way to 60M.
 
 Killed anywhere, it goes on: a run takes its name when it is on disk, and counts once the index
 names it, which is replaced whole. `shards` says whose blobs are here: what the frontier has beyond

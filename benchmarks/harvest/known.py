@@ -21,7 +21,7 @@ from harvest.known import ID_BYTES, NOWHERE, KnownBlobs
 
 BLOBS = 60_000_000  # PyCodeGPT's raw files
 A_SHARD = 25_000  # of 500 repositories
-GOAL_MB = 200  # of memory that the system can't take back
+GOAL_MB = 100  # of memory that the system can't take back
 ASKED = 25_000  # ids of the next shard's trees
 
 
