@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harvest.budget import POINTS_PER_MINUTE, Resource
@@ -65,11 +65,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Repositories that were looked at: what stands for all that are alike."""
+    """A repository that was looked at, and how many it stands for."""
 
     eligible: bool
     python_bytes: int = 0
     transport: str = "blobs"
+    stands_for: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Asked:
     hours: int = 0  # of GH Archive
     enough: int | None = None  # of the most starred: no more than the first pages are read
     sample: Sequence[Kind] = ()
+    looked_at: int = 0  # of the sample; what nobody looked at is assumed
     requests: Mapping[str, int] = field(default_factory=dict)  # that the questions cost
 
     @property
@@ -148,7 +150,7 @@ class Plan:
             "disk_bytes": round(self.disk_bytes),
             "steps": [asdict(step) for step in self.steps],
             "questions": dict(self.asked.requests),
-            "sampled": len(self.asked.sample),
+            "sampled": self.asked.looked_at,
             "limits": asdict(self.limits),
             "assumptions": asdict(self.assumptions),
             "notes": list(self.notes),
@@ -178,6 +180,11 @@ def search_requests(total: int, assumptions: Assumptions) -> int:
     return math.ceil(pages * (1 + assumptions.search_repeated))
 
 
+def alike(total: int, kinds: Sequence[Kind]) -> list[Kind]:
+    """The kinds, each standing for its part of so many repositories."""
+    return [replace(kind, stands_for=total / len(kinds)) for kind in kinds]
+
+
 def make_plan(
     asked: Asked,
     limits: Limits,
@@ -190,11 +197,11 @@ def make_plan(
 ) -> Plan:
     """The arithmetic. Without a token details are three REST requests each."""
     to_detail = asked.to_detail
-    share = sum(kind.eligible for kind in asked.sample) / max(1, len(asked.sample))
-    to_fetch = round(to_detail * share)
+    to_fetch = round(sum(kind.stands_for for kind in asked.sample if kind.eligible))
     if max_repositories is not None and to_fetch > max_repositories:
         # The most starred first: details end when enough are eligible.
-        to_detail = to_detail if asked.listed else math.ceil(max_repositories / max(share, 0.01))
+        if asked.listed is None:
+            to_detail = math.ceil(to_detail * max_repositories / to_fetch)
         to_fetch = max_repositories
     steps = [
         *_listing_steps(asked, limits, assumptions),
@@ -243,17 +250,17 @@ def _fetch_step(
     *,
     each_blob_once: bool,
 ) -> Step:
-    """Bytes are those of the sample, as many times as repositories are more."""
+    """Bytes are those of what was looked at, as often as it stands for others."""
     eligible = [kind for kind in sample if kind.eligible]
-    times = repositories / max(1, len(eligible))
-    blobs = [kind.python_bytes for kind in eligible if kind.transport == "blobs"]
-    archives = [kind.python_bytes for kind in eligible if kind.transport != "blobs"]
+    times = repositories / max(1.0, sum(kind.stands_for for kind in eligible))
+    blobs, blob_bytes = _sums(kind for kind in eligible if kind.transport == "blobs")
+    archives, archive_bytes = _sums(kind for kind in eligible if kind.transport != "blobs")
     new = 1 - assumed.known_share if each_blob_once else 1.0
-    wire = sum(blobs) * new * assumed.blobs_wire_per_byte + len(blobs) * assumed.tree_wire_bytes
-    wire += sum(archives) * assumed.archive_wire_per_byte
-    disk = (sum(blobs) + sum(archives)) * new * assumed.disk_per_byte
-    git = math.ceil(len(blobs) * times * assumed.blobs_requests)
-    core = math.ceil(len(archives) * times * assumed.archive_requests)
+    wire = blob_bytes * new * assumed.blobs_wire_per_byte + blobs * assumed.tree_wire_bytes
+    wire += archive_bytes * assumed.archive_wire_per_byte
+    disk = (blob_bytes + archive_bytes) * new * assumed.disk_per_byte
+    git = math.ceil(round(blobs * times * assumed.blobs_requests, 3))
+    core = math.ceil(round(archives * times * assumed.archive_requests, 3))
     seconds = max(
         wire * times / assumed.line_bytes_per_s,
         (git + 2 * core) * assumed.git_request_s / limits.concurrency,
@@ -266,3 +273,9 @@ def _fetch_step(
         wire_bytes=wire * times,
         disk_bytes=disk * times + 1_000.0 * repositories,
     )
+
+
+def _sums(kinds: Iterable[Kind]) -> tuple[float, float]:
+    """How many repositories these stand for, and their bytes of Python."""
+    pairs = [(kind.stands_for, kind.stands_for * kind.python_bytes) for kind in kinds]
+    return sum(number for number, _ in pairs), sum(size for _, size in pairs)

@@ -23,7 +23,7 @@ from harvest.enumerate.lines import read_list
 from harvest.frontier import Frontier
 from harvest.installation import App
 from harvest.nodes import found_in
-from harvest.plan import Asked, Kind, Limits, Plan, make_plan
+from harvest.plan import Asked, Kind, Limits, Plan, alike, make_plan
 from harvest.policy import may_pass, read_nodes
 from harvest.recipe import HarvestRecipe, moment, moment_of_hour
 from harvest.scheduler import Clock
@@ -43,7 +43,8 @@ _WINDOWS = 24  # of time, a page of each: as many searches as a minute allows, l
 _PAGES = 32  # by id
 _WINDOW_SHARE = 0.3  # of a page is how full a window is meant to be, if all years were alike
 _NO_LIMIT = 10**12
-_PYTHON_BYTES = 275_000  # of a repository that nobody looked at: PyCodeGPT's 330 GB of 1.2M
+# A repository that nobody looked at: PyCodeGPT's 330 GB were of 1.2 million.
+_ASSUMED = Kind(eligible=True, python_bytes=275_000)
 
 
 async def plan(
@@ -75,10 +76,13 @@ async def plan(
 def _notes(recipe: HarvestRecipe, asked: Asked, *, by_graphql: bool) -> list[str]:
     notes = []
     if len(recipe.sources) > 1:
-        notes.append("sources overlap: what several name is counted once each, and asked for once")
+        notes.append("sources overlap: what two of them name counts twice here, and comes once")
     if not by_graphql:
-        notes.append("without a token nothing was looked at, and details take 3 requests each")
-    if not any(kind.eligible for kind in asked.sample) and by_graphql:
+        notes.append(
+            "without a token no repository is looked at: all are taken to be as the recipe wants, "
+            "with as much Python as PyCodeGPT's; details take 3 requests each"
+        )
+    if asked.looked_at and not any(kind.eligible for kind in asked.sample):
         notes.append("none of the repositories that were looked at is one the recipe wants")
     if asked.hours:
         notes.append("how many repositories hours of GH Archive name is not known before")
@@ -120,6 +124,7 @@ class _Questions:
         self._whole = whole_window(recipe, until)
         self._judge = Judge(rules_of(recipe, until), read_opt_out(recipe.opt_out))
         self._requests: Counter[str] = Counter()
+        self._looked_at = 0
 
     async def ask(self, *, sample: bool) -> Asked:
         sources, kinds = self._recipe.sources, list[Kind]()
@@ -127,16 +132,21 @@ class _Questions:
         if "search" in sources:
             total, found = await self._search(sample=sample)
             asked = replace(asked, search_total=total)
-            kinds += await self._kinds({each.node_id: each for each in found}, searched=True)
+            kinds += await self._alike(total, {each.node_id: each for each in found}, True)
         if "ids" in sources:
             listed, some = await self._ids(sample=sample)
             parts = len(parts_of(self._recipe.ids_from, self._recipe.ids_until))
             asked = replace(asked, listed=listed, parts=parts)
-            named = {each.node_id: _found(each) for each in some}
-            kinds += await self._kinds(named, searched=False)
-        if asked.named and not kinds:
-            kinds = [Kind(eligible=True, python_bytes=_PYTHON_BYTES)]
-        return replace(asked, sample=kinds, requests=dict(self._requests))
+            kinds += await self._alike(listed, {each.node_id: _found(each) for each in some}, False)
+        kinds += alike(asked.named, [_ASSUMED])
+        return replace(
+            asked, sample=kinds, looked_at=self._looked_at, requests=dict(self._requests)
+        )
+
+    async def _alike(self, total: int, found: Mapping[str, Found], searched: bool) -> list[Kind]:
+        kinds = await self._kinds(found, searched=searched)
+        self._looked_at += len(kinds)
+        return alike(total, kinds or [_ASSUMED])
 
     # -- search -------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ def plan(planned: Plan) -> str:
         *(_step(step.name, step.requests, step.seconds, step.wire_bytes) for step in planned.steps),
         _step("altogether", planned.requests, planned.hours * 3_600, planned.wire_bytes),
         f"  on disk: about {quantity(planned.disk_bytes)}B",
-        f"  looked at {_number(len(planned.asked.sample), 'repository')} to say so",
+        f"  looked at {_number(planned.asked.looked_at, 'repository')} to say so",
     ]
     return "\n".join([*lines, *(f"  note: {note}" for note in planned.notes)])
 

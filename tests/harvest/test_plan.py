@@ -13,6 +13,7 @@ from harvest.plan import (
     Kind,
     Limits,
     Plan,
+    alike,
     least_seconds,
     make_plan,
     search_requests,
@@ -56,7 +57,7 @@ def test_search_pages() -> None:
 
 
 def test_a_plan_of_a_search() -> None:
-    asked = Asked(search_total=1_200_000, sample=[WANTED, WANTED, UNWANTED])
+    asked = Asked(search_total=1_200_000, sample=alike(1_200_000, [WANTED, WANTED, UNWANTED]))
     plan = planned(asked, Limits(concurrency=50))
     assert plan.repositories == 1_200_000
     assert plan.to_fetch == 800_000
@@ -70,7 +71,7 @@ def test_a_plan_of_a_search() -> None:
 
 
 def test_known_blobs_are_paid_for_where_the_recipe_wants_every_copy() -> None:
-    asked = Asked(search_total=1_000, sample=[WANTED])
+    asked = Asked(search_total=1_000, sample=alike(1_000, [WANTED]))
     once, each = planned(asked), planned(asked, each_blob_once=False)
     assert each.disk_bytes - 1e6 == pytest.approx((once.disk_bytes - 1e6) / 0.22)
     assert each.wire_bytes > once.wire_bytes
@@ -78,20 +79,22 @@ def test_known_blobs_are_paid_for_where_the_recipe_wants_every_copy() -> None:
 
 def test_archives_cost_requests_of_the_api() -> None:
     archive = replace(WANTED, transport="archive")
-    plan = planned(Asked(search_total=10_000, sample=[archive, WANTED]))
+    plan = planned(Asked(search_total=10_000, sample=alike(10_000, [archive, WANTED])))
     assert (plan.requests["core"], plan.requests["codeload"]) == (5_000, 5_000)
     assert plan.requests["git"] == 15_000
 
 
 def test_without_a_token_details_are_rest() -> None:
-    plan = planned(Asked(search_total=500, sample=[WANTED]), Limits(core=60), by_graphql=False)
+    plan = planned(
+        Asked(search_total=500, sample=alike(500, [WANTED])), Limits(core=60), by_graphql=False
+    )
     assert plan.requests["core"] == 1_500
     assert "graphql" not in plan.requests
     assert plan.hours > 24
 
 
 def test_a_few_of_the_most_starred_need_few_requests() -> None:
-    asked = Asked(search_total=1_000_000, sample=[WANTED], enough=200)
+    asked = Asked(search_total=1_000_000, sample=alike(1_000_000, [WANTED]), enough=200)
     plan = planned(asked, max_repositories=200)
     assert plan.requests["search"] == 2
     assert plan.requests["graphql"] == 3
@@ -105,7 +108,7 @@ def test_nothing_found_is_a_plan_too() -> None:
 
 
 def test_a_plan_is_told_to_people_and_to_programs() -> None:
-    asked = Asked(listed=1_000_000, hours=24, sample=[WANTED], requests={"core": 3})
+    asked = Asked(listed=10, hours=24, sample=[WANTED], looked_at=1, requests={"core": 3})
     plan = planned(asked, notes=["sources overlap"])
     lines = shown.plan(plan)
     for text in ("ids: ", "gharchive: ", "24 hour files", "fetch: ", "note: sources overlap"):
@@ -114,3 +117,10 @@ def test_a_plan_is_told_to_people_and_to_programs() -> None:
     assert told["requests"] == plan.requests
     assert told["assumptions"]["known_share"] == 0.78
     assert told["sampled"] == 1
+
+
+def test_what_was_looked_at_stands_for_its_own_source() -> None:
+    """A large sample of a small source does not outvote a small one of a large source."""
+    sample = [*alike(1_000, [UNWANTED] * 50), *alike(9_000, [WANTED, UNWANTED, UNWANTED])]
+    plan = planned(Asked(search_total=1_000, listed=9_000, sample=sample))
+    assert (plan.repositories, plan.to_fetch) == (10_000, 3_000)

@@ -28,13 +28,14 @@ def world() -> World:
     return make_world(20_000, seed=3)
 
 
-def plan_in(world: World, **changes: Any) -> Plan:
+def plan_in(world: World, *, by_graphql: bool = True, **changes: Any) -> Plan:
     recipe = HarvestRecipe(created_until="2026-09-01", **changes)
 
     async def main(clock: VirtualClock) -> Plan:
         github = GitHub(clock, seed=5, limits=Limits(), mood=HARSH)
         scheduler = Scheduler(users_of(["t"]), clock=clock, report=silent, max_wait_s=7200)
-        return await plan(recipe, SimulatedApi(world, github, scheduler), until=UNTIL)
+        api = SimulatedApi(world, github, scheduler)
+        return await plan(recipe, api, until=UNTIL, by_graphql=by_graphql)
 
     return run_virtually(main)
 
@@ -59,6 +60,23 @@ def test_ids_are_counted_by_how_far_apart_they_are(world: World, open_end: bool)
     assert told.repositories == pytest.approx(len(world), rel=0.03)
     assert told.to_fetch == pytest.approx(wanted.sum(), rel=0.05)
     assert told.asked.requests["core"] < 80
+
+
+def test_without_a_token_nobody_is_looked_at(world: World) -> None:
+    told = plan_in(world, by_graphql=False)
+    assert told.asked.requests == {"search": 1}
+    assert told.asked.looked_at == 0
+    assert told.to_fetch == told.repositories > 0
+    assert told.wire_bytes > told.to_fetch * 275_000 * 0.05
+    assert "all are taken to be as the recipe wants" in told.notes[0]
+
+
+def test_each_source_is_looked_at_for_itself(world: World) -> None:
+    both = plan_in(world, sources=("search", "ids"), ids_until=int(world.ids[-1]))
+    assert both.repositories == pytest.approx(both.asked.search_total + len(world), rel=0.03)
+    found = (world.primary & ~world.fork & ~world.blocked & ~world.gone & (world.python > 0)).sum()
+    assert both.to_fetch == pytest.approx(2 * found, rel=0.1)  # found twice, says a note
+    assert "sources overlap" in both.notes[0]
 
 
 def test_rules_and_wishes_thin_out_the_plan(world: World, tmp_path: Path) -> None:
