@@ -76,7 +76,7 @@ def fetch_request(
     return b"".join(
         (
             *(encode(f"{line}\n".encode()) for line in ("command=fetch", f"agent={agent}")),
-            encode(b"object-format=sha1\n"),
+            # Without a word of the object format it is SHA-1, for older servers as well.
             encode_mark(Mark.DELIMITER),
             *(encode(f"{line}\n".encode()) for line in arguments),
             # Nothing to negotiate: the server is to answer with the pack at once.

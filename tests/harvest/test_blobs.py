@@ -290,6 +290,27 @@ def test_a_host_that_worked_and_then_fails_ends_the_run(
     assert without_transport(git_bench.rows) == without_transport(by_blobs)
 
 
+@pytest.mark.parametrize("transport", ["blobs", "archive"])
+@pytest.mark.parametrize("lost", ["*.blobs", "*.list", "*"])
+def test_spools_that_are_lost_are_fetched_again(
+    git_bench: Any, by_blobs: Any, monkeypatch: pytest.MonkeyPatch, transport: str, lost: str
+) -> None:
+    def fail(*arguments: Any, **how: Any) -> None:
+        raise HarvestError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harvest.pipeline.assemble", fail)
+        with pytest.raises(HarvestError, match="killed"):
+            git_bench.harvest(transport=transport, concurrency=1)
+    spool = git_bench.folder.root / "frontier.spool"
+    assert list(spool.glob("*.blobs"))
+    for path in spool.glob(lost):
+        path.unlink()
+    git_bench.harvest(transport=transport)
+    assert without_transport(git_bench.rows) == without_transport(by_blobs)
+    assert not spool.exists()
+
+
 def test_a_lost_shard_is_made_again_as_it_was(git_bench: Any, by_blobs: Any) -> None:
     """Though the later ones' blobs, and its own, are known."""
     git_bench.harvest()

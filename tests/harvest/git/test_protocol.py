@@ -55,7 +55,7 @@ def test_what_is_no_advertisement(body: bytes) -> None:
 def test_the_request_is_what_git_documents() -> None:
     body = fetch_request(["a" * 40, "b" * 40], agent="x", depth=1, filter_spec="blob:none")
     assert body == (
-        b"0012command=fetch\n000cagent=x\n0017object-format=sha1\n0001"
+        b"0012command=fetch\n000cagent=x\n0001"
         b"0010no-progress\n000eofs-delta\n000ddeepen 1\n0015filter blob:none\n"
         b"0032want " + b"a" * 40 + b"\n0032want " + b"b" * 40 + b"\n0009done\n0000"
     )
