@@ -25,6 +25,7 @@ from harvest.rows import copies, documents
 from harvest.spool import Contents, drop_spool, read_listing, spool_path
 
 Resolved = Mapping[int, Resolution]
+_TAKEN_DOWN = "taken_down"  # what cleaning notes in the footer of a shard that it emptied in part
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,22 +202,30 @@ def drop_spools(spools: Path, members: Iterable[int]) -> None:
         drop_spool(spools, repository)
 
 
-def catch_up(known: KnownBlobs, written: Mapping[int, str], raw: Path) -> None:
+def catch_up(known: KnownBlobs, written: Iterable[int], raw: Path) -> None:
     """Bring the set of known blobs in step with the shards that are written. Raises ShardError."""
-    if any(written.get(shard) != digest for shard, digest in known.shards.items()):
+    shards = {number: open_shard(shard_path(raw, number)) for number in sorted(written)}
+    states = {number: _state(shard) for number, shard in shards.items()}
+    if any(states.get(number) != state for number, state in known.shards.items()):
         known.clear()
-    for shard in sorted(set(written) - set(known.shards)):
-        remember(known, shard, open_shard(shard_path(raw, shard)))
+    for number in states.keys() - known.shards.keys():
+        _remember(known, number, shards[number])
 
 
-def remember(known: KnownBlobs, number: int, shard: Shard) -> None:
+def _state(shard: Shard) -> str:
+    """What a shard holds: its rows, less those whose content a takedown has emptied since."""
+    taken_down = shard.notes.get(_TAKEN_DOWN) or ()
+    return "-".join((shard.digest, *map(str, taken_down)))
+
+
+def _remember(known: KnownBlobs, number: int, shard: Shard) -> None:
     """Enter the blobs of a written shard, and those that proved too large for any."""
-    ids: list[bytes] = []
-    sizes: list[int] = []
-    for group in iter_row_groups(shard, ("blob_id", "size")):
-        ids += map(bytes.fromhex, group["blob_id"].to_pylist())
-        sizes += group["size"].to_pylist()
-    oversize = shard.notes.get("oversize") or {}
-    ids += map(bytes.fromhex, oversize)
-    sizes += oversize.values()
-    known.add(number, shard.digest, ids, sizes)
+    taken_down = set(shard.notes.get(_TAKEN_DOWN) or ())
+    stored: dict[bytes, int] = {}
+    for group in iter_row_groups(shard, ("repo_id", "blob_id", "size")):
+        for repository, blob_id, size in zip(*group.to_pydict().values(), strict=True):
+            if repository not in taken_down:
+                stored[bytes.fromhex(blob_id)] = size
+    for blob_id, size in (shard.notes.get("oversize") or {}).items():
+        stored[bytes.fromhex(blob_id)] = size
+    known.add(number, _state(shard), list(stored), list(stored.values()))

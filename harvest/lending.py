@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 
 from corpus.errors import ShardError
+from corpus.schema import git_blob_id
 from corpus.shards import Shard, open_shard, read_rows
 from harvest.known import NOWHERE, KnownBlobs
 from harvest.resolve import Resolution
@@ -72,15 +73,18 @@ class Library:
 
 def _contents(shard: Shard, ids: Set[bytes]) -> dict[bytes, bytes]:
     """The contents of these blobs, which are rows of the shard. Raises ShardError."""
-    names = {blob_id.hex(): blob_id for blob_id in ids}
+    wanted = {blob_id.hex() for blob_id in ids}
     found: dict[bytes, bytes] = {}
     start = 0
     for rows in shard.row_groups:
-        column = read_rows(shard, start, start + rows, ("blob_id",))["blob_id"].to_pylist()
-        hits = {at: names[name] for at, name in enumerate(column) if name in names}
-        if hits:
-            contents = read_rows(shard, start, start + rows, ("content",))["content"]
-            found |= {blob_id: contents[at].as_py() for at, blob_id in hits.items()}
+        names = read_rows(shard, start, start + rows, ("blob_id",))["blob_id"].to_pylist()
+        hits = [at for at, name in enumerate(names) if name in wanted]
+        contents = read_rows(shard, start, start + rows, ("content",))["content"] if hits else ()
+        for at in hits:
+            content = contents[at].as_py()
+            # A takedown leaves rows that are empty under the name of what they held.
+            if git_blob_id(content) == names[at]:
+                found[bytes.fromhex(names[at])] = content
         start += rows
     if len(found) < len(ids):
         raise ShardError(shard.path, f"{len(ids) - len(found)} of its blobs are missing")

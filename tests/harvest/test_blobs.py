@@ -14,11 +14,14 @@ import pytest
 
 from corpus.errors import HarvestError
 from corpus.schema import git_blob_id
+from corpus.shards import list_shards, read_rows, write_shard
 from harvest.archive import Limits
 from harvest.asking import Host
+from harvest.assemble import catch_up
 from harvest.blobs import BlobFetcher
 from harvest.credentials import users_of
 from harvest.frontier import Repository
+from harvest.known import NOWHERE, KnownBlobs
 from harvest.loopback.catalog import git_catalog
 from harvest.loopback.faults import (
     Drop,
@@ -321,6 +324,24 @@ def test_a_lost_shard_is_made_again_as_it_was(git_bench: Any, by_blobs: Any) -> 
     assert git_bench.rows == by_blobs
     assert git_bench.copies == copies
     assert sum("made again" in line for line in git_bench.log.lines) == 2
+
+
+def test_blobs_that_a_takedown_emptied_are_unknown_again(git_bench: Any) -> None:
+    git_bench.harvest()
+    [first, *later] = list_shards(git_bench.folder.raw)
+    rows = read_rows(first).to_pylist()
+    [victim] = {row["repo_id"] for row in rows if row["repo"] == "a/first"}
+    known = KnownBlobs.open(git_bench.folder.root / "frontier.known")
+    ids = {row["path"]: bytes.fromhex(row["blob_id"]) for row in rows if row["repo_id"] == victim}
+    assert (known.find(list(ids.values())).shard == 0).all()
+    with write_shard(first.path) as writer:
+        writer.write(read_rows(first))
+        writer.notes = {**first.notes, "taken_down": [victim]}
+    catch_up(known, range(len(later) + 1), git_bench.folder.raw)
+    again = dict(zip(ids, known.find(list(ids.values())).shard.tolist(), strict=True))
+    # Licences are rows elsewhere too: here of the fork in the same shard.
+    assert {path: shard for path, shard in again.items() if shard != NOWHERE} == {"LICENSE": 0}
+    assert set(known.shards) == set(range(len(later) + 1))
 
 
 def test_the_set_of_known_blobs_may_be_lost(git_bench: Any, by_blobs: Any) -> None:
