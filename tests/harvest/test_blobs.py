@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from typing import Any, get_args
 import aiohttp
 import pytest
 
-from corpus.errors import HarvestError
+import harvest.spool
+from corpus.errors import DiskFullError, HarvestError
 from corpus.schema import git_blob_id
 from corpus.shards import list_shards, read_rows, write_shard
 from harvest.archive import Limits
@@ -426,3 +428,26 @@ async def test_a_renamed_repository_is_followed_with_its_token(
         assert github.requests["git", 301] == 3
     with Contents(tmp_path / "spools", 7) as contents:
         assert contents.read(listing.files[0].blob_id) == b"x = 1\n"
+
+
+def test_a_full_disk_loses_nothing(
+    git_bench: Any, by_blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, calls = harvest.spool.fsync, []
+
+    def fill_up(path: Path) -> None:
+        calls.append(path)
+        if len(calls) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(harvest.spool, "fsync", fill_up)
+        with pytest.raises(DiskFullError, match="space"):
+            git_bench.harvest()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", lambda *_: fill_up(Path()))
+        with pytest.raises(DiskFullError, match="space"):
+            git_bench.harvest()
+    git_bench.harvest()
+    assert git_bench.rows == by_blobs
