@@ -136,15 +136,16 @@ class Known(Table):
 
         Shards are numbered from `first`, and members stand in the order in which they are given.
         """
-        places = (
-            (shard, position, repository)
+        places = [
+            (repository, shard, position)
             for shard, members in enumerate(shards, start=first)
             for position, repository in enumerate(members)
-        )
+        ]
+        places.sort()  # as they lie in the file, which takes two thirds of the time
         with self.together():
             self._database.executemany(
                 "UPDATE repositories SET state = 'pending', shard = ?, position = ? WHERE id = ?",
-                places,
+                ((shard, position, repository) for repository, shard, position in places),
             )
             self._database.execute(
                 "UPDATE repositories SET state = 'left_out' WHERE state IN ('found', 'eligible')"
