@@ -23,13 +23,14 @@ from harvest.api import USER_AGENT, is_local
 from harvest.enumerate.hours import DamagedError, Hour, HourReader, hour_names
 from harvest.frontier import Frontier, Part
 from harvest.nodes import made_node_id
-from harvest.policy import backoff_s, may_pass
+from harvest.policy import backoff_s, may_pass, retry_after_s
 from harvest.scheduler import Clock
 from harvest.selection import Found, Judge
 from harvest.workers import work_off
 
 SOURCE = "gharchive"
 MAX_AT_ONCE = 4  # hours; a gift of others, and one of them keeps a core busy
+MAX_WAIT_S = 3_600.0  # whatever Retry-After says
 _CHUNK_BYTES = 1 << 18
 # What a server that is well does not say about a file that it has or has not.
 _NOT_THERE = (403, 404, 410)  # 403: object stores that list nothing
@@ -53,6 +54,7 @@ class GhArchive:
         self._place, self._frontier, self._judge = place.rstrip("/"), frontier, judge
         self._at_once, self._retries = min(at_once, MAX_AT_ONCE), retries
         self._timeout_s, self._clock, self._report = timeout_s, clock, report
+        self._shut_until = 0.0
 
     async def run(self, first: datetime, last: datetime) -> None:
         """Read the hours, or those that are left. Raises UnreachableError or FileError."""
@@ -100,6 +102,8 @@ class GhArchive:
             return await asyncio.to_thread(read_file, Path(self._place) / f"{name}.json.gz")
         failures = 0
         while True:
+            if self._told_wait():
+                await self._clock.pause(self._told_wait())
             reader = HourReader()
             state = await self._attempt(f"{self._place}/{name}.json.gz", reader)
             if state not in _PASSING or failures == self._retries:
@@ -119,7 +123,9 @@ class GhArchive:
                 if response.status in _NOT_THERE:
                     return "missing"
                 if response.status != 200:
-                    return "server_error" if may_pass(response.status) else "failed"
+                    self._note_wait(response)
+                    busy = response.status == 429 or may_pass(response.status)
+                    return "server_error" if busy else "failed"
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     reader.feed(chunk)
             reader.close()
@@ -128,6 +134,19 @@ class GhArchive:
         except (aiohttp.ClientError, TimeoutError):
             return "lost" if answered else "unreachable"
         return "closed"
+
+    def _note_wait(self, response: aiohttp.ClientResponse) -> None:
+        """Whoever asks us to come later is obeyed by all hours at once."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        wait_s = retry_after_s(headers, self._clock.now())
+        if wait_s is None:
+            return
+        self._shut_until = max(self._shut_until, self._clock.now() + min(wait_s, MAX_WAIT_S))
+        text = f"waiting {self._told_wait():.0f} s before the next hour file"
+        self._report(Notice(f"{text}: HTTP {response.status} with Retry-After", warning=True))
+
+    def _told_wait(self) -> float:
+        return max(0.0, self._shut_until - self._clock.now())
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:

@@ -60,7 +60,11 @@ def hours() -> Iterator[tuple[HourServer, str]]:
             name = self.path.removeprefix("/").removesuffix(".json.gz")
             content = server.answer(name)
             if isinstance(content, int):
-                self.send_error(content)
+                self.send_response(content)
+                if content == 429:
+                    self.send_header("Retry-After", "70")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -79,13 +83,22 @@ def hours() -> Iterator[tuple[HourServer, str]]:
 
 
 class QuickClock(Clock):
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return super().now() + sum(self.slept)
+
     async def pause(self, seconds: float) -> None:
+        self.slept.append(seconds)
         await asyncio.sleep(0)
 
 
 def run(
     place: str, frontier: Frontier, log: Any, judge: Judge | None = None, retries: int = 2
-) -> None:
+) -> list[float]:
+    """The waits that it took."""
+    clock = QuickClock()
     archive = GhArchive(
         place,
         frontier,
@@ -93,10 +106,11 @@ def run(
         at_once=3,
         retries=retries,
         timeout_s=10.0,
-        clock=QuickClock(),
+        clock=clock,
         report=log,
     )
     asyncio.run(archive.run(FIRST, LAST))
+    return clock.slept
 
 
 def known(frontier: Frontier) -> set[int]:
@@ -160,6 +174,15 @@ def test_a_server_error_is_asked_again(hours: Any, frontier: Frontier, log: Any)
     assert known(frontier) == {1, 3, 4, 100}
     assert certificate(frontier)["gharchive"]["parts"] == {"closed": 3, "failed": 1}
     assert server.asked[HOURS[1]] == 3
+
+
+def test_who_asks_us_to_come_later_is_obeyed(hours: Any, frontier: Frontier, log: Any) -> None:
+    server, address = hours
+    server.files[HOURS[0]] = [429, hour_file(1)]
+    slept = run(address, frontier, log)
+    assert certificate(frontier)["gharchive"]["parts"] == {"closed": 4}
+    assert sum(slept) > 69
+    assert any("waiting 70 s before the next hour file: HTTP 429" in line for line in log.lines)
 
 
 def test_a_connection_that_is_lost_each_time_keeps_what_came(
