@@ -197,8 +197,7 @@ def _outcome(
     }
     details = {"repositories": rows, "python_bytes": python, "sums": sums, "fork": dict(fork),
                "refresh_bytes": refresh, "promised": goal is not None}  # fmt: skip
-    lines = [_line(name, each) for name, each in table.items()]
-    lines += [f"fork of {fork['parent']}: {fork['fork_wire'] / 1e3:.1f} kB beside "
+    lines = [f"fork of {fork['parent']}: {fork['fork_wire'] / 1e3:.1f} kB beside "
               f"{fork['parent_wire'] / 1e6:.2f} MB; a refresh without news of all "
               f"{len(table)}: {refresh / 1e3:.1f} kB"]  # fmt: skip
     return Outcome(claims, {"wire": details}, lines)
