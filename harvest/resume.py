@@ -52,10 +52,12 @@ def finished_before(recipe: HarvestRecipe, folder: RunFolder) -> Manifest | None
 def check_same(known: object, recipe: HarvestRecipe, folder: RunFolder) -> None:
     """One folder, one harvest: rows of two selections in one corpus could not be told apart."""
     wanted = as_plain(recipe.selection)
-    if known == wanted or not isinstance(known, dict):
+    if not isinstance(known, dict):
         return
-    # A harvest from before a key existed was one with the key's default.
-    known = {**as_plain(HarvestRecipe().selection), **known}
+    # A harvest from before a key existed was one with the key's default, or as harvests were then.
+    known = {**as_plain(HarvestRecipe().selection), "each_blob_once": False, **known}
+    if known == wanted:
+        return
     changed = ", ".join(
         f"{key}: {known.get(key)!r} then, {wanted.get(key)!r} now"
         for key in sorted({*known, *wanted})

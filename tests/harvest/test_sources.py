@@ -242,6 +242,18 @@ def test_a_list_that_is_not_there_stops_before_anything_is_asked(
     assert not mixed.github.requests
 
 
+def test_a_harvest_from_before_a_key_existed_had_its_default(mixed: Any) -> None:
+    mixed.harvest()
+    path = mixed.folder.raw / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["parameters"]["sources"], manifest["parameters"]["licenses"]
+    path.write_text(json.dumps(manifest))
+    mixed.harvest()
+    assert "nothing to do" in mixed.log.lines[-1]
+    with pytest.raises(UsageError, match=r"licenses: None then"):
+        mixed.harvest(licenses=("mit",))
+
+
 def test_another_source_is_another_harvest(mixed: Any) -> None:
     mixed.harvest()
     with pytest.raises(UsageError, match="sources"):
