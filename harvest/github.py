@@ -11,6 +11,7 @@ import html
 import json
 import logging
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from github.Requester import (
     HTTPRequestsConnectionClass,
     HTTPSRequestsConnectionClass,
     Requester,
+    RequestsResponse,
 )
 from urllib3.exceptions import NewConnectionError
 
@@ -206,13 +208,12 @@ class GitHubApi:
         """One request, in a thread, by a client that nobody else uses meanwhile."""
         clients = self._idle[token]
         client = clients.pop() if clients else self._new_client(token)
-        client.requester.rate_limiting = (-1, -1)
         came: _Came[T] = _Came()
         try:
             came.value = send(client)
         except (GithubException, requests.RequestException, *_NOT_AN_ANSWER) as error:
             came.trouble = error
-        came.headers = _headers(client.requester)
+        came.headers = getattr(_heard, "headers", {})
         clients.append(client)
         return came
 
@@ -279,15 +280,13 @@ def _tell(lease: Lease, came: _Came[Any], resource: ApiResource) -> bool:
     return False
 
 
-def _headers(requester: Requester) -> dict[str, str]:
-    remaining, limit = requester.rate_limiting
-    if remaining < 0 or limit < 0:
-        return {}
-    return {
-        "x-ratelimit-limit": str(int(limit)),
-        "x-ratelimit-remaining": str(int(remaining)),
-        "x-ratelimit-reset": str(requester.rate_limiting_resettime),
-    }
+# What the last answer in this thread said beside its body; each request has a thread of its own.
+_heard = threading.local()
+
+
+def _remembered(response: RequestsResponse) -> RequestsResponse:
+    _heard.headers = {str(key).lower(): str(value) for key, value in response.getheaders()}
+    return response
 
 
 def _listed(item: Mapping[str, Any]) -> Listed:
@@ -313,6 +312,9 @@ class _Plain(HTTPRequestsConnectionClass):
         super().__init__(host, *args, **kwargs)
         self.session.trust_env = not is_local(host)
 
+    def getresponse(self) -> RequestsResponse:
+        return _remembered(super().getresponse())
+
 
 class _Secure(HTTPSRequestsConnectionClass):
     """The same over TLS."""
@@ -320,6 +322,9 @@ class _Secure(HTTPSRequestsConnectionClass):
     def __init__(self, host: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(host, *args, **kwargs)
         self.session.trust_env = not is_local(host)
+
+    def getresponse(self) -> RequestsResponse:
+        return _remembered(super().getresponse())
 
 
 def _refused(error: requests.RequestException) -> bool:

@@ -18,7 +18,8 @@ from urllib.parse import urljoin, urlsplit
 UNSTATED_WAIT_S = 60.0  # "wait for at least one minute before retrying"
 MAX_LIMIT_HITS = 6  # in a row; the last wait is then half an hour
 MAX_BACKOFF_S = 30.0
-RESET_MARGIN_S = 1.0  # clocks differ, and the reset is stated in whole seconds
+RESET_MARGIN_S = 1.0  # the reset is stated in whole seconds
+MAX_SKEW_S = 5.0  # what clocks may differ by before it is reckoned with
 MAX_REDIRECTS = 5
 
 State = Literal["gone", "blocked", "empty"]
@@ -61,6 +62,21 @@ def retry_delay(answer: Answer, *, now: float, attempt: int) -> Wait | None:
     return None
 
 
+def on_our_clock(headers: Mapping[str, str], now: float) -> Mapping[str, str]:
+    """The headers with every moment as our clock has it, should the server's `Date` differ."""
+    date = _moment(headers.get("date", ""))
+    if date is None or abs(date - now) <= MAX_SKEW_S:
+        return headers
+    moved = dict(headers)
+    reset = headers.get("x-ratelimit-reset", "")
+    if reset.isascii() and reset.isdigit():
+        moved["x-ratelimit-reset"] = str(max(0, round(float(reset) - date + now)))
+    after = _moment(headers.get("retry-after", ""))
+    if after is not None:
+        moved["retry-after"] = str(max(0, round(after - date)))
+    return moved
+
+
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     """Retry-After as seconds from `now`; both forms of RFC 9110, section 10.2.3."""
     text = headers.get("retry-after", "").strip()
@@ -68,12 +84,17 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return None
     if text.isascii() and text.isdigit():
         return float(text)
+    date = _moment(text)
+    return UNSTATED_WAIT_S if date is None else max(0.0, date - now)
+
+
+def _moment(text: str) -> float | None:
+    """An HTTP date in seconds since the epoch."""
     try:
         date = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return UNSTATED_WAIT_S
-    date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-    return max(0.0, date.timestamp() - now)
+        return (date.replace(tzinfo=UTC) if date.tzinfo is None else date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def reset_s(headers: Mapping[str, str], now: float) -> float:

@@ -17,14 +17,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from corpus.errors import ApiError
 from corpus.events import Notice, Report
 from harvest.budget import HOSTS, POINTS_PER_MINUTE, Budget, Host, Opening, Resource
 from harvest.credentials import Seated, anonymous
-from harvest.policy import Answer, graphql_delay, retry_delay
+from harvest.policy import Answer, graphql_delay, on_our_clock, retry_delay
 
 _WORTH_SAYING_S = 0.5
 
@@ -262,6 +262,7 @@ class Scheduler:
     ) -> bool:
         """Take an answer into account; whether it was a rate limit."""
         now, resource = self.clock.now(), waiter.resource
+        answer = replace(answer, headers=on_our_clock(answer.headers, now))
         gate = self._hosts[resource].gate if seat is None else seat.budget.gate  # type: ignore[index]
         attempt = gate.next_attempt(sent_at)
         wait = retry_delay(answer, now=now, attempt=attempt) or graphql_delay(

@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -114,6 +115,7 @@ async def _respond(
         # The catalog can't read its files: GitHub's status, but our own reason.
         reply = Reply({"message": f"Server Error: {error}"}, 500)
     response = _response(request, reply)
+    response.headers["Date"] = formatdate(server.installations.clock(), usegmt=True)
     if exchange is not None:
         _settle(exchange, response)
     _common_headers(response)

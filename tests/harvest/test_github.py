@@ -85,10 +85,9 @@ async def test_limits_can_be_asked_for_where_there_are_any(bench: Any, catalog_o
     async with client_of(bench, bench.github.url) as api:
         assert await api.rate_limit() == {}
         assert (await api.login()).startswith("user-")
-    async with Loopback(catalog_of(3)) as github:
-        async with client_of(bench, github.url) as api:
-            await api.search("language:Python", 0)
-            quotas = await api.rate_limit()
+    async with Loopback(catalog_of(3)) as github, client_of(bench, github.url) as api:
+        await api.search("language:Python", 0)
+        quotas = await api.rate_limit()
     assert quotas["search"] == Quota(30, 29, quotas["search"].reset)
     assert quotas["graphql"].limit == 5_000
 
@@ -117,3 +116,15 @@ async def test_a_query_that_is_not_finished_is_left_to_a_smaller_one(bench: Any)
                 await call
             assert caught.value.status == 502
             assert bench.github.requests.total() == requests
+
+
+@pytest.mark.parametrize("behind_s", [-4000, 4000])
+async def test_a_clock_that_is_wrong_neither_hurries_nor_stays(
+    bench: Any, catalog_of: Any, behind_s: float
+) -> None:
+    clock = bench.clock
+    async with Loopback(catalog_of(3), clock=lambda: clock.now() + behind_s) as github:
+        async with client_of(bench, github.url) as api:
+            await asyncio.gather(*(api.search("language:Python", 0) for _ in range(40)))
+        assert set(github.requests) == {("search", 200)}
+    assert 55 < sum(clock.slept) < 70

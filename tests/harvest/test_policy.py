@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from harvest.policy import (
     Answer,
     BadRedirectError,
+    Wait,
     backoff_s,
     graphql_delay,
     may_pass,
     next_hop,
+    on_our_clock,
     read_nodes,
     repository_state,
     retry_delay,
@@ -198,3 +200,29 @@ def test_graphql_says_200_and_means_a_limit() -> None:
     assert wait is not None and wait.seconds == 31.0
     assert graphql_delay({"data": {}}, headers, now=NOW, attempt=1) is None
     assert graphql_delay({"errors": [{"message": "x"}]}, headers, now=NOW, attempt=1) is None
+
+
+def test_moments_of_a_server_whose_clock_differs_are_moved_to_ours() -> None:
+    theirs = NOW - 3_600
+    headers = {
+        "date": formatdate(theirs, usegmt=True),
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": str(int(theirs) + 60),
+        "retry-after": formatdate(theirs + 90, usegmt=True),
+    }
+    moved = on_our_clock(headers, NOW)
+    assert int(moved["x-ratelimit-reset"]) == NOW + 60
+    assert seconds(Answer(429, moved)) == 90
+    in_step = headers | {"date": formatdate(NOW - 3, usegmt=True)}
+    assert on_our_clock(in_step, NOW) == in_step
+    assert on_our_clock({"date": "soon", "retry-after": "7"}, NOW)["retry-after"] == "7"
+
+
+@given(st.dictionaries(
+    st.sampled_from(["date", "retry-after", "x-ratelimit-reset"]),
+    st.text(max_size=30) | st.integers(0, 10**10).map(lambda at: formatdate(at, usegmt=True)),
+))  # fmt: skip
+def test_no_clock_of_a_server_makes_us_fail(headers: dict[str, str]) -> None:
+    moved = on_our_clock(headers, NOW)
+    assert moved.keys() == headers.keys()
+    assert (retry_delay(Answer(429, moved), now=NOW, attempt=1) or Wait(0, "")).seconds >= 0
