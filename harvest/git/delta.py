@@ -5,15 +5,13 @@ Source: git documentation, gitformat-pack(5), "Deltified representation".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from harvest.git.errors import corrupt
 
-_PIECE_BYTES = 1 << 18
 _UNSTATED_COPY_BYTES = 0x10000  # a copy whose size is 0
 _MAX_VARINT_BYTES = 9
-
-Read = Callable[[int, int], bytes]  # (offset, size) of the base
+# By the first byte of a copy: which bytes of the offset and of the size follow, as shifts.
+_OFFSETS = [tuple(8 * bit for bit in range(4) if code >> bit & 1) for code in range(256)]
+_SIZES = [tuple(8 * bit for bit in range(3) if code >> bit + 4 & 1) for code in range(256)]
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
@@ -34,47 +32,46 @@ def sizes(delta: bytes) -> tuple[int, int, int]:
     return base, result, at
 
 
-def apply_delta(delta: bytes, read: Read) -> Iterator[bytes]:
-    """The result in pieces of at most 256 KiB, never more than it claims. Raises DamagedError."""
-    base_size, left, at = sizes(delta)
-    while at < len(delta):
-        code, at = delta[at], at + 1
+def apply_delta(delta: bytes, base: bytes) -> bytes:
+    """The result, of the very size that the delta states. Raises DamagedError."""
+    base_size, size, at = sizes(delta)
+    if base_size != len(base):
+        raise corrupt("a delta for a base of another size")
+    try:
+        result = _made(delta, at, base, size)
+    except IndexError:
+        raise corrupt("a delta that ends within an instruction") from None
+    if len(result) != size:
+        raise corrupt("a delta that makes another size than it says")
+    return bytes(result)
+
+
+def _made(delta: bytes, at: int, base: bytes, size: int) -> bytearray:
+    """What the instructions make. A pack may hold a hundred thousand of them: no calls here."""
+    result = bytearray()
+    end, limit, left = len(delta), len(base), size
+    while at < end:
+        code = delta[at]
+        at += 1
         if code & 0x80:
-            offset, size, at = _copy(code, delta, at)
-            if offset + size > base_size:
+            offset = length = 0
+            for shift in _OFFSETS[code]:
+                offset |= delta[at] << shift
+                at += 1
+            for shift in _SIZES[code]:
+                length |= delta[at] << shift
+                at += 1
+            length = length or _UNSTATED_COPY_BYTES
+            if offset + length > limit:
                 raise corrupt("a delta that copies from beyond its base")
+            result += base[offset : offset + length]
         elif code:
-            offset, size = -1, code
+            length = code
+            result += delta[at : at + length]
+            at += length
         else:
             raise corrupt("a delta with the reserved instruction")
-        left -= size
+        left -= length
         if left < 0:
             raise corrupt("a delta that makes more than it says")
-        if offset >= 0:
-            yield from _pieces(read, offset, size)
-        else:
-            if at + size > len(delta):
-                raise corrupt("a delta that ends within an instruction")
-            yield delta[at : at + size]
-            at += size
-    if left:
-        raise corrupt("a delta that makes less than it says")
-
-
-def _copy(code: int, delta: bytes, at: int) -> tuple[int, int, int]:
-    """(offset, size, where the next instruction begins); absent bytes are zero."""
-    values = []
-    for bit in range(7):
-        present = code >> bit & 1
-        if present and at >= len(delta):
-            raise corrupt("a delta that ends within an instruction")
-        values.append(delta[at] if present else 0)
-        at += present
-    offset = int.from_bytes(bytes(values[:4]), "little")
-    size = int.from_bytes(bytes(values[4:]), "little")
-    return offset, size or _UNSTATED_COPY_BYTES, at
-
-
-def _pieces(read: Read, offset: int, size: int) -> Iterator[bytes]:
-    for start in range(offset, offset + size, _PIECE_BYTES):
-        yield read(start, min(_PIECE_BYTES, offset + size - start))
+    return result

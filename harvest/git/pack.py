@@ -5,7 +5,7 @@ Source: git documentation, gitformat-pack(5): "pack-*.pack files have the follow
 
 A pack is hostile input. Nothing in it is believed: an object's name is the SHA-1 of what came, a
 stated size is an upper bound that must be met, and what a pack may cost is limited. Contents go to
-a `Store`; memory holds an index, one delta and what waits for a base.
+a `Store`; memory holds an index, one delta with its base, and what waits for a base.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PackLimits:
 
     max_objects: int
     max_bytes: int  # of all objects, inflated
-    max_stored_bytes: int = 64 << 20  # a larger object is only named; no delta may build on it
+    max_stored_bytes: int = 16 << 20  # a larger object is only named; no delta may build on it
     max_delta_bytes: int = 16 << 20  # of one delta, in memory
     max_waiting_bytes: int = 64 << 20  # of deltas whose base has not come
     max_depth: int = 4_095  # of a chain of deltas; git itself makes none deeper
@@ -227,23 +227,17 @@ class PackReader:
             raise DamagedError("too_large", "too many deltas before their bases")
 
     def _applied(self, base: Entry, delta: bytes) -> Entry:
-        base_size, size, _ = sizes(delta)
+        size = sizes(delta)[1]
         if base.position == NOT_STORED or size > self._limits.max_stored_bytes:
             raise DamagedError("too_large", f"a delta over {max(base.size, size)} bytes")
-        if base_size != base.size:
-            raise corrupt("a delta for a base of another size")
         if base.depth >= self._limits.max_depth:
             raise DamagedError("too_deep", f"a chain of {base.depth + 1} deltas")
         self._count(size)
-        position = self._store.size
+        result = apply_delta(delta, self._store.read(base.position, base.size))
         digest = _named(base.kind, size)
-
-        def read(offset: int, length: int) -> bytes:
-            return self._store.read(base.position + offset, length)
-
-        for piece in apply_delta(delta, read):
-            digest.update(piece)
-            self._store.append(piece)
+        digest.update(result)
+        position = self._store.size
+        self._store.append(result)
         return Entry(base.kind, digest.digest(), position, size, base.depth + 1)
 
     def _keep(self, offset: int, entry: Entry) -> None:

@@ -265,22 +265,29 @@ def test_a_delta_makes_what_it_says(base: bytes, data: Any) -> None:
             delta += bytes([len(new)]) + new
             result += new
     whole = number(len(base)) + number(len(result)) + bytes(delta)
-    assert b"".join(apply_delta(whole, lambda at, n: base[at : at + n])) == result
+    assert apply_delta(whole, base) == result
     assert sizes(whole)[:2] == (len(base), len(result))
 
 
 @given(st.binary(max_size=60))
 def test_no_delta_goes_beyond_what_it_says(delta: bytes) -> None:
     base = bytes(range(200))
-    try:
-        base_size, size, _ = sizes(delta)
-        if base_size > len(base):
-            return
-        pieces = list(apply_delta(delta, lambda at, n: base[at : at + n]))
-    except DamagedError as error:
-        assert error.reason == "corrupt"
-    else:
-        assert sum(map(len, pieces)) == size
+    # Its first number is made to be the base's size, or nearly all would fail for that alone.
+    for whole in (delta, number(len(base)) + delta):
+        try:
+            result = apply_delta(whole, base)
+        except DamagedError as error:
+            assert error.reason == "corrupt"
+        else:
+            assert len(result) == sizes(whole)[1]
+
+
+def test_a_delta_that_ends_within_an_instruction() -> None:
+    start = number(len(BASE)) + number(9)
+    for rest in (b"\x91", b"\x91\1", b"\x8f\0\0", b"\5abc"):
+        with pytest.raises(DamagedError) as caught:
+            apply_delta(start + rest, BASE)
+        assert caught.value.reason == "corrupt"
 
 
 # -- stores -----------------------------------------------------------------------------------
