@@ -113,7 +113,6 @@ async def rate_limit(exchange: Exchange) -> Reply:
                 "used": min(standing.used, standing.limit),
                 "remaining": standing.remaining,
                 "reset": standing.reset,
-                "resource": resource,
             }
     return Reply({"resources": shown, "rate": shown.get("core", {})})
 
