@@ -10,7 +10,7 @@ from typing import Any
 from corpus.manifest import FileEntry, Manifest
 from corpus.recipe import as_plain
 from harvest.assemble import shard_path
-from harvest.certificate import certificate
+from harvest.certificate import MAX_NAMED, certificate
 from harvest.frontier import Frontier, Repository
 from harvest.recipe import HarvestRecipe
 
@@ -77,11 +77,9 @@ def _counts(frontier: Frontier) -> dict[str, int]:
 
 def _tombstones(frontier: Frontier) -> list[dict[str, Any]]:
     """With the moment since when each is known to be so, and how many of its rows are there."""
-    since = frontier.ended_since()
-    ended = frontier.with_states("gone", "blocked", "empty", "opted_out")
     return [
-        {**_grave(each), "since": since.get(each.id), "rows": each.rows}
-        for each in ended
+        {**_grave(each), "since": since, "rows": each.rows}
+        for each, since in frontier.ended(unplanned=MAX_NAMED)
         # A wish that came before anything was fetched is no news.
         if each.state != "opted_out" or each.rows
     ]

@@ -167,7 +167,20 @@ class Generations(Table):
         """Whether the shard holds rows that their repository has left."""
         return self._one("SELECT 1 FROM former WHERE shard = ? LIMIT 1", shard) is not None
 
-    def ended_since(self) -> dict[int, str]:
-        """When each repository that can't be had was found to be so, ISO 8601."""
-        rows = self._all("SELECT repository, since FROM ended")
-        return {row["repository"]: row["since"] for row in rows}
+    def ended(self, *, unplanned: int) -> list[tuple[Repository, str | None]]:
+        """What can't be had, and since when (ISO 8601): all that had a place in a shard.
+
+        Of those that never had one, the first `unplanned` by id: on all of GitHub many are empty.
+        """
+        joined = "SELECT * FROM repositories LEFT JOIN ended ON ended.repository = repositories.id"
+        states = "state IN ('gone', 'blocked', 'empty', 'opted_out')"
+        planned = self._all(
+            f"{joined} WHERE {states} AND shard IS NOT NULL ORDER BY shard, position, id"
+        )
+        others = self._all(
+            # A wish that came before anything was fetched is no news.
+            f"{joined} WHERE {states} AND shard IS NULL AND (state != 'opted_out' OR rows)"
+            " ORDER BY id LIMIT ?",
+            unplanned,
+        )
+        return [(to_repository(row), row["since"]) for row in (*planned, *others)]

@@ -172,6 +172,19 @@ def test_a_list_that_grew_is_honoured_before_and_after_the_plan() -> None:
         assert frontier.states() == {"done": 1, "opted_out": 2, "pending": 1}
 
 
+def test_what_can_not_be_had_is_named_and_of_the_rest_of_github_only_the_first() -> None:
+    with fresh() as frontier:
+        frontier.add_found(listed(*range(1, 10)), "ids")
+        frontier.keep_plan([[9, 8]])
+        for each in (2, 3, 4, 9):
+            frontier.settle(each, Outcome(state="empty", reason="no_commits"))
+        frontier.settle(8, Outcome(state="gone", reason="not_found"))
+        frontier.settle(1, Outcome(state="opted_out"))
+        ended = frontier.ended(unplanned=2)
+    assert [each.id for each, _ in ended] == [9, 8, 2, 3]
+    assert all(since for _, since in ended)
+
+
 def test_what_failed_before_the_plan_is_asked_for_again() -> None:
     with fresh() as frontier:
         frontier.add_found(listed(1, 2), "search")
