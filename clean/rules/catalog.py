@@ -148,10 +148,11 @@ def choose_rules(
     rules = [
         *_fixed(_TAKEDOWN, tuple(sorted(taken_down))),
         *_fixed(_TOMBSTONE, tuple(sorted(buried))),
-        *([_SUPERSEDED] if refreshed else ()),
     ]
     for rule in _CHOICES:
-        if rule in (_PYTHON, _DECODABLE):
+        if rule == _PYTHON and refreshed:
+            rules += [rule, _SUPERSEDED]
+        elif rule in (_PYTHON, _DECODABLE):
             rules.append(rule)
         elif rule.name == "opt_out":
             rules += _fixed(rule, opted_out)
