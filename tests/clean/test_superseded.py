@@ -121,7 +121,8 @@ def test_what_is_gone_is_not_buried(refreshed: RunFolder) -> None:
     assert buried_in(refreshed.raw) == {1, 2}
 
 
-def test_graves_and_superseded_rows_come_after_takedowns_only() -> None:
+def test_graves_come_after_takedowns_and_superseded_rows_after_other_files() -> None:
     rules = choose_rules(RulesRecipe(), seed=1, taken_down={7}, buried={9, 8}, refreshed=True)
-    assert [rule.name for rule in rules[:3]] == ["takedown", "tombstone", "superseded"]
+    assert [rule.name for rule in rules[:3]] == ["takedown", "tombstone", "python"]
     assert rules[1].threshold == (8, 9)
+    assert rules[3].name == "superseded"  # a licence file is "not_python" as ever
