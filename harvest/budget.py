@@ -36,6 +36,7 @@ class Opening:
     at: float | None
     reason: str = ""
     of_repository: bool = False  # others need not wait
+    routine: bool = False  # a limit that was kept, as opposed to one that was met
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Budget:
             return None
         if flying and (now >= reset or window.remaining > 0):
             return Opening(None)
-        return Opening(max(reset, now + 1.0), "the rate limit is used up")
+        return Opening(max(reset, now + 1.0), "the rate limit is used up", routine=True)
 
     def begin(self, resource: ApiResource, points: int = 1) -> None:
         """A request goes."""
@@ -197,7 +198,7 @@ class _Pace:
         for at, freed in self._answered:
             over -= freed
             if over <= 0:
-                return Opening(at, f"{self._most} points a minute are used up")
+                return Opening(at, f"{self._most} points a minute are used up", routine=True)
         return Opening(None)
 
     def begin(self, points: int) -> None:
@@ -251,7 +252,7 @@ class Host:
         sent = self._sent.get(repository) if repository is not None else None
         if sent and len(sent) >= self._reads:
             at = sent[-self._reads] + 1.0
-            return Opening(at, f"{self._reads} reads a second of one repository", True)
+            return Opening(at, f"{self._reads} reads a second of one repository", True, True)
         return Opening(now)
 
     def begin(self, repository: int | None, now: float) -> None:

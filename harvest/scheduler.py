@@ -27,6 +27,8 @@ from harvest.credentials import Seated, anonymous
 from harvest.policy import Answer, graphql_delay, on_our_clock, retry_delay
 
 _WORTH_SAYING_S = 0.5
+_SHORT_S = 120.0
+_A_WHILE_S = 600.0
 
 
 class Clock:
@@ -86,7 +88,8 @@ class Scheduler:
         self._tickets = itertools.count()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = math.inf
-        self._announced: dict[Resource, float] = {}
+        self._announced: dict[Resource, float] = {}  # until when, the last wait
+        self._said: dict[tuple[Resource, str], float] = {}  # when, of each reason
 
     @property
     def with_tokens(self) -> bool:
@@ -212,11 +215,22 @@ class Scheduler:
             if not waiter.granted.done():
                 waiter.granted.set_exception(ApiError(waiter.url, 429, problem))
             return True
-        if seconds >= _WORTH_SAYING_S and opening.at > self._announced.get(resource, 0.0) + 1.0:
-            self._announced[resource] = opening.at
+        if self._is_worth_saying(resource, opening, seconds):
             text = f"waiting {seconds:.0f} s before the next {resource} request: {opening.reason}"
             self._report(Notice(text, warning=True))
         return False
+
+    def _is_worth_saying(self, resource: Resource, opening: Opening, seconds: float) -> bool:
+        """Once for each wait; of the short ones between two windows, one in a while."""
+        assert opening.at is not None
+        if seconds < _WORTH_SAYING_S or opening.at <= self._announced.get(resource, 0.0) + 1.0:
+            return False
+        self._announced[resource] = opening.at
+        now, key = self.clock.now(), (resource, opening.reason)
+        if opening.routine and seconds < _SHORT_S and now < self._said.get(key, 0.0) + _A_WHILE_S:
+            return False
+        self._said[key] = now
+        return True
 
     def _wake_at(self, at: float) -> None:
         if at == self._timer_at:

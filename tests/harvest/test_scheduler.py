@@ -118,6 +118,27 @@ def test_a_wait_is_announced_once_with_its_reason(log: Any) -> None:
     ]
 
 
+def test_short_waits_between_windows_are_announced_now_and_then(log: Any) -> None:
+    async def work(scheduler: Scheduler, clock: VirtualClock) -> None:
+        for _ in range(25):  # every other one waits
+            reset = {
+                "x-ratelimit-limit": "1",
+                "x-ratelimit-remaining": "0",
+                "x-ratelimit-reset": str(int(clock.now()) + 60),
+            }
+            await ask(scheduler, "search", headers=reset)
+        # A limit that was met, and a long wait, are always said.
+        for seconds in ("30", "31"):
+            await ask(scheduler, "search", status=429, headers={"retry-after": seconds})
+            await ask(scheduler, "graphql")
+
+    virtually(work, log, "t")
+    assert [line.partition(": ")[2] for line in log.lines] == [
+        *["the rate limit is used up"] * 2,
+        *["HTTP 429 with Retry-After"] * 2,
+    ]
+
+
 def test_users_take_turns_and_a_shut_one_is_passed_by(log: Any) -> None:
     async def work(scheduler: Scheduler, clock: VirtualClock) -> None:
         served = []
