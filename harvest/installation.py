@@ -21,6 +21,7 @@ from harvest.threads import in_daemon
 
 RENEWAL_MARGIN_S = 300.0  # before the end; a request that is sent with it may take a while
 _VARIABLES = ("GITHUB_APP_ID", "GITHUB_APP_INSTALLATION_ID", "GITHUB_APP_PRIVATE_KEY_FILE")
+LIFETIME_S = 3_600.0  # "The installation access token will expire after 1 hour."
 _TRIES = 5
 _PATIENCE_S = 30.0  # between two tries while the old token lasts
 _TIMEOUT_S = 30
@@ -80,6 +81,12 @@ def issue(app: App, url: str) -> Issued:
         integration.close()
 
 
+def end_on_our_clock(ends: float, now: float) -> float:
+    """When a token ends that was given out now, should this machine's clock be wrong."""
+    ahead = ends - now < 2 * RENEWAL_MARGIN_S
+    return now + LIFETIME_S if ahead else min(ends, now + LIFETIME_S)
+
+
 def must_renew(issued: Issued | None, now: float) -> bool:
     """Whether to ask for another token before the next request."""
     return issued is None or now >= issued.ends - RENEWAL_MARGIN_S
@@ -128,7 +135,9 @@ class Installation:
             return
         for attempt in range(1, _TRIES + 1):
             try:
-                self._issued.append(await in_daemon(partial(self._ask, self._app, self._url)))
+                issued = await in_daemon(partial(self._ask, self._app, self._url))
+                ends = end_on_our_clock(issued.ends, now)
+                self._issued.append(Issued(issued.token, ends))
                 return
             except GithubException as error:
                 trouble = f"HTTP {error.status}"
@@ -148,7 +157,7 @@ class Installation:
     def _refused(self, trouble: str) -> str:
         return (
             f"{self._url}: {trouble} to a request for a token of GitHub App {self._app.app_id}, "
-            f"{self.name}: check {', '.join(_VARIABLES)}"
+            f"{self.name}: check {', '.join(_VARIABLES)}, and this machine's clock"
         )
 
 

@@ -21,6 +21,7 @@ from harvest.installation import (
     App,
     Installation,
     Issued,
+    end_on_our_clock,
     issue,
     must_renew,
     read_app,
@@ -101,6 +102,13 @@ def test_a_token_is_renewed_before_it_ends() -> None:
     assert not must_renew(issued, 3600.0 - RENEWAL_MARGIN_S - 1)
     assert must_renew(issued, 3600.0 - RENEWAL_MARGIN_S)
     assert "'t'" not in repr(issued)
+
+
+@pytest.mark.parametrize("wrong_by", [-9000, -1800, 0, 1800, 9000])
+def test_a_clock_that_is_wrong_ends_no_token_late(wrong_by: float) -> None:
+    now = 10_000.0  # by our clock; the server's is `wrong_by` ahead
+    ends = end_on_our_clock(now + wrong_by + 3600, now)
+    assert now + 2 * RENEWAL_MARGIN_S <= ends <= now + 3600
 
 
 class Server:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.claims import Claim, Outcome
 from benchmarks.harvest.simulator.run import Simulated, simulate
-from benchmarks.harvest.simulator.world import WITH_PYTHON, World, make_world
+from benchmarks.harvest.simulator.world import EMPTY, WITH_PYTHON, World, make_world
 from benchmarks.target import Place
 from harvest.recipe import HarvestRecipe
 
@@ -21,7 +21,8 @@ _LEAST = 2_000  # so that even a small world has windows to split
 def bench_simulator(place: Place) -> Outcome:
     """Requests, hours, coverage and penalties, and how near `harvest plan` came."""
     started, began = time.process_time(), time.monotonic()
-    world = make_world(max(_LEAST, place.scaled(round(REPOSITORIES / WITH_PYTHON))), _SEED)
+    listed = round(REPOSITORIES / (WITH_PYTHON * (1 - EMPTY)))
+    world = make_world(max(_LEAST, place.scaled(listed)), _SEED)
     harvests = {}
     for name, recipe in recipes(world).items():
         place.say(f"  {len(world):,} repositories, {name}")
