@@ -98,16 +98,16 @@ class HarvestRecipe:
     max_file_bytes: int = 1_000_000  # PyCodeGPT: files under 1 MB
     keep_license_files: bool = True  # LICENSE, COPYING and their like, beside the Python files
     max_license_bytes: int = 200_000  # of a licence file; GPL-3.0 has 35,149
-    max_archive_bytes: int = 2 << 30  # unpacked; more is a bomb or no place for code
+    max_archive_bytes: int = 2 << 30  # unpacked, whichever way it comes; more is a bomb
     max_archive_members: int = 100_000
 
     repositories_per_shard: int | None = 500
     max_shard_bytes: int | None = 2 << 30  # as GitHub states sizes; a larger one stands alone
 
-    concurrency: int = 8  # archives at once; GitHub's secondary limit is 100 requests
+    concurrency: int = 8  # repositories at once; GitHub's secondary limit is 100 requests
     connect_timeout_s: float = 20.0
     read_timeout_s: float = 60.0  # without a single byte
-    retries: int = 4  # after a failure that may pass: 5xx, a lost connection, a damaged archive
+    retries: int = 4  # after what may pass: 5xx, a lost connection, damage on the way
     max_wait_s: float = 7_200.0  # a server that asks for more ends the run, to be resumed
 
     def __post_init__(self) -> None:
