@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from corpus.errors import ManifestError, UsageError
+from corpus.errors import HarvestError, ManifestError, UsageError
 from corpus.events import Notice, Report, silent
 from corpus.layout import RunFolder
 from corpus.manifest import Manifest, read_manifest, write_manifest
@@ -71,6 +71,10 @@ def refresh(
             )
         summary = _summary(frontier, generation)
         done = {**summary, "finished": _iso(clock.now())}
+        if summary["asked"] and summary["failed"] == summary["asked"]:
+            frontier.end_refresh(done)
+            problem = f"not one of {summary['asked']} repositories gave an answer"
+            raise HarvestError(f"{recipe.api_url}: {problem}; run again to ask anew")
         manifest = account(
             recipe,
             frontier,

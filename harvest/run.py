@@ -13,7 +13,7 @@ from corpus.manifest import FILE_NAME, Manifest, write_manifest
 from harvest.account import account
 from harvest.api import Api
 from harvest.assemble import shard_path
-from harvest.database import writing
+from harvest.database import reading, writing
 from harvest.details import DetailsStage
 from harvest.enumerate import enumerate_all
 from harvest.fetch import fetch_all
@@ -96,7 +96,12 @@ def _say_finished(manifest: Manifest, folder: RunFolder, opt_out: OptOut, report
     report(Notice(f"{text}{len(manifest.outputs)} shards"))
     if len(opt_out.names) != manifest.facts.get("opt_out_entries"):
         text = "the opt-out list changed since this harvest; what it names is in the shards still"
-        report(Notice(text, warning=True))
+        report(Notice(f"{text}: harvest refresh marks it, and clean run drops it", warning=True))
+    if folder.frontier.exists():
+        with reading(folder.frontier) as database:
+            if Frontier(folder.frontier, database).note("refresh") is not None:
+                text = "a refresh of it was begun and has not ended: harvest refresh goes on"
+                report(Notice(text, warning=True))
 
 
 async def _work(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from corpus.errors import FileError, UsageError
+from corpus.errors import ApiError, FileError, HarvestError, UsageError
 from corpus.layout import RunFolder
 from corpus.shards import list_shards, read_rows
 from harvest.loopback.catalog import memory_catalog
-from harvest.loopback.faults import Fault, Gone, ServerError, TakenDown
+from harvest.loopback.faults import Fault, Gone, PrimaryLimit, ServerError, TakenDown
 from harvest.loopback.repository import assign_ids
 from harvest.loopback.server import Loopback, serve_in_thread
 from harvest.refresh import Refreshed, refresh
@@ -207,6 +207,14 @@ def test_one_failure_is_no_end(place: Place) -> None:
     assert place.refresh().changed == 1
 
 
+def test_no_answer_at_all_is_an_error_and_the_next_refresh_asks_anew(place: Place) -> None:
+    place.github.set_faults(Fault(action=ServerError(502)))
+    with pytest.raises(HarvestError, match="not one of 6 repositories gave an answer"):
+        place.refresh()
+    place.serve(changed())
+    assert place.refresh().changed == 1
+
+
 def test_without_a_token_by_rest(place: Place) -> None:
     place.serve(changed())
     refreshed = refresh(
@@ -216,6 +224,19 @@ def test_without_a_token_by_rest(place: Place) -> None:
         clock=place.bench.clock,
     )
     assert (refreshed.asked, refreshed.changed) == (6, 1)
+
+
+def test_a_run_names_a_refresh_that_has_not_ended(place: Place) -> None:
+    place.github.set_faults(Fault(action=PrimaryLimit(reset_s=100_000)))
+    with pytest.raises(ApiError, match="run again later"):
+        place.refresh()
+    place.github.set_faults()
+    place.harvest()
+    assert any("harvest refresh goes on" in line for line in place.bench.log.lines)
+    place.refresh()
+    before = len(place.bench.log.lines)
+    place.harvest()
+    assert not any("goes on" in line for line in place.bench.log.lines[before:])
 
 
 def test_what_there_is_nothing_to_refresh(place: Place, tmp_path: Path) -> None:
