@@ -66,7 +66,7 @@ bench-clean: .venv/installed .venv-bench/installed ## the claims about cleaning;
 	$(BIN)/python -m benchmarks.clean $(ARGS)
 
 .PHONY: bench-harvest
-bench-harvest: .venv/installed ## the claims about harvesting, all on loopback; ARGS="--only wire" for one
+bench-harvest: .venv/installed .venv-bench/installed ## the claims about harvesting, all on loopback; ARGS="--only wire" for one
 	$(BIN)/python -m benchmarks.harvest $(ARGS)
 
 .PHONY: pristine

@@ -28,7 +28,7 @@ from benchmarks.claims import Claim, Outcome
 from benchmarks.harvest import described
 from benchmarks.harvest.recordings import Recorded, read_folder, replaying
 from benchmarks.target import Place
-from corpus.errors import ApiError, HarvestError, UnreachableError
+from corpus.errors import ApiError, HarvestError, UnreachableError, WorkerError
 from corpus.events import silent
 from harvest.credentials import users_of
 from harvest.github import GitHubApi
@@ -106,7 +106,11 @@ def _described(
     if not python.exists():
         text.append("loopback was not held against the description: .venv-bench is missing")
         return
-    checked = described.check(description, place.folder("described"), python)
+    try:
+        checked = described.check(description, place.folder("described"), python)
+    except WorkerError as error:
+        text.append(f"loopback was not held against the description: {error}")
+        return
     text += described.report(checked)
     wrong = [each for each in checked if each.errors]
     details["loopback"] = {
