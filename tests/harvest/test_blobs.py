@@ -138,7 +138,10 @@ def test_licence_files_are_rows_in_every_repository(git_bench: Any) -> None:
     assert len(set(licensed.values())) == 1
 
 
-@pytest.mark.parametrize("concurrency", [1, 2, 7, 30])
+@pytest.mark.parametrize(
+    "concurrency",
+    [pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 7)] + [pytest.param(30)],
+)
 def test_any_concurrency_brings_equal_shards(
     make_git_bench: Any, mirrors: Path, concurrency: int
 ) -> None:
