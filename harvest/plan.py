@@ -18,6 +18,7 @@ from harvest.policy import RESET_MARGIN_S
 from harvest.windows import PAGE_SIZE, SEARCH_CAP
 
 _HOUR_S = 3_600.0
+_SIDE_BY_SIDE = ("search", "ids", "gharchive")
 _WINDOW_S: Mapping[str, float] = {"core": 3_600.0, "search": 60.0, "graphql": 3_600.0}
 
 
@@ -126,8 +127,10 @@ class Plan:
 
     @property
     def hours(self) -> float:
-        """One step after the other."""
-        return sum(step.seconds for step in self.steps) / _HOUR_S
+        """Sources side by side, then one step after the other."""
+        listing = [step.seconds for step in self.steps if step.name in _SIDE_BY_SIDE]
+        others = [step.seconds for step in self.steps if step.name not in _SIDE_BY_SIDE]
+        return (max(listing, default=0.0) + sum(others)) / _HOUR_S
 
     @property
     def wire_bytes(self) -> float:

@@ -119,6 +119,13 @@ def test_a_plan_is_told_to_people_and_to_programs() -> None:
     assert told["sampled"] == 1
 
 
+def test_sources_are_read_side_by_side() -> None:
+    plan = planned(Asked(search_total=100_000, listed=1_000_000, sample=[UNWANTED]))
+    search, ids, details, fetch = (step.seconds for step in plan.steps)
+    assert 0 < search < ids
+    assert plan.hours == pytest.approx((ids + details + fetch) / 3600)
+
+
 def test_what_was_looked_at_stands_for_its_own_source() -> None:
     """A large sample of a small source does not outvote a small one of a large source."""
     sample = [*alike(1_000, [UNWANTED] * 50), *alike(9_000, [WANTED, UNWANTED, UNWANTED])]
