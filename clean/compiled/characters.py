@@ -13,6 +13,9 @@ NEWLINE, HASH, SINGLE, DOUBLE, BACKSLASH = 10, 35, 39, 34, 92
 ALNUM, ALPHA, DIGIT = 1, 2, 4  # `str.isalnum`, `str.isalpha`, `str.isdigit`
 # ASCII letters, digits and the underscore, by byte.
 WORD_BYTES = np.array([chr(byte).isalnum() or byte == 95 for byte in range(128)] + [False] * 128)
+# Of ASCII letters the small one, of digits themselves, of all other bytes 0.
+FOLDED = np.array([ord(chr(b).lower()) if chr(b).isalnum() and b < 128 else 0 for b in range(256)])
+FOLDED = FOLDED.astype(np.uint8)
 _PLANES = 0x40000  # no character above is alphanumeric; a test looks at all of them
 
 

@@ -18,7 +18,9 @@ from clean.compiled.characters import (
     has_class,
     is_space,
 )
-from clean.compiled.kernel import BYTES, FLAGS_OUT, helper, kernel
+from clean.compiled.kernel import BYTES, FLAGS_OUT, TABLE, helper, kernel
+from clean.compiled.lines import CODE_LINES, START, STOP
+from clean.compiled.marks import COMMENT
 
 _MIN_BASE64 = 64  # characters
 _MIN_PARTS = 8  # bytes in hexadecimal, or escapes
@@ -50,16 +52,26 @@ def encoded_chars(data, classes, covered):  # type: ignore[no-untyped-def]
     return longest, chars
 
 
-@kernel(BYTES, BYTES)
-def hex_word_chars(data, classes):  # type: ignore[no-untyped-def]
-    r"""Characters of hexadecimal numbers: `\b0[xX][0-9a-fA-F]+\b`."""
+@kernel(BYTES, BYTES, TABLE, BYTES)
+def hex_word_chars(data, marks, lines, classes):  # type: ignore[no-untyped-def]
+    r"""Characters of numbers `\b0[xX][0-9a-fA-F]+\b`, outside of comments and docstrings."""
     seen = False
     for i in range(len(data) - 1):  # without a branch, so that it is vectorised
         seen |= (data[i] == 48) & ((data[i + 1] | 32) == 120)
-    chars = i = 0
-    while seen and i + 2 < len(data):
+    chars = 0
+    for row in range(len(lines) if seen else 0):
+        if lines[row, CODE_LINES]:
+            chars += _hex_words_between(data, marks, lines[row, START], lines[row, STOP], classes)
+    return chars
+
+
+@helper
+def _hex_words_between(data, marks, i, end, classes):  # type: ignore[no-untyped-def]
+    chars = 0
+    while i + 2 < end:
         stop = i + 1
-        if data[i] == 48 and data[i + 1] | 32 == 120 and _is_hex_start(data, i, classes):
+        head = data[i] == 48 and data[i + 1] | 32 == 120 and marks[i] < COMMENT
+        if head and _is_hex_start(data, i, classes):
             stop = _run_stop(data, i + 2, _HEX)
             whole = stop == len(data) or not _is_word(data, stop, classes)
             chars += (stop - i) * (whole and stop > i + 2)

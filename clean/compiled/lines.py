@@ -19,8 +19,8 @@ from clean.compiled.kernel import BYTES, TABLE_OUT, helper, kernel
 from clean.compiled.marks import CODE, COMMENT, STRING
 
 # The columns of a table of logical lines. START and STOP are bytes; INDENT is in columns, a tab
-# going to the next multiple of 8; CODE_LINES are physical lines with more than blanks and comments;
-# DEPTH is of brackets, at its deepest.
+# going to the next multiple of 8; CODE_LINES are physical lines with more than blanks and comments,
+# 0 if all of it is strings (a docstring); DEPTH is of brackets, at its deepest.
 START, STOP, INDENT, CODE_LINES, DEPTH = range(5)
 COLUMNS = 5
 
@@ -47,7 +47,7 @@ def find_lines(data, marks, out):  # type: ignore[no-untyped-def]
             out[count, START] = i
             out[count, STOP] = stop
             out[count, INDENT] = indent
-            out[count, CODE_LINES] = code_lines
+            out[count, CODE_LINES] = 0 if is_only_strings(data, marks, i, stop) else code_lines
             out[count, DEPTH] = deepest
             count += 1
             i = stop

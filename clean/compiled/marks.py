@@ -35,7 +35,7 @@ def mark(data, marks):  # type: ignore[no-untyped-def]
                 stop += 1
             marks[i:stop] = JUNK if _is_junk(data, i + 1, stop) else COMMENT
         elif byte in (SINGLE, DOUBLE):
-            stop = _string_end(data, i)
+            stop = string_end(data, i)
             marks[i:stop] = STRING
         else:
             stop = i + 1
@@ -44,7 +44,7 @@ def mark(data, marks):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _string_end(data, i):  # type: ignore[no-untyped-def]
+def string_end(data, i):  # type: ignore[no-untyped-def]
     """Behind the string that opens at i: its quotes, its line's end if unclosed, or the file's."""
     n = len(data)
     quote = data[i]

@@ -6,9 +6,10 @@ from clean.compiled.characters import (
     ALNUM,
     ALPHA,
     DIGIT,
-    char_bytes,
+    FOLDED,
     code_point,
     has_class,
+    is_ascii_alnum,
     is_space,
 )
 from clean.compiled.kernel import BYTES, helper, kernel
@@ -44,30 +45,33 @@ def character_shares(data, marks, classes):  # type: ignore[no-untyped-def]
     return chars, alnum, alpha, digits, blanks, comment, string, equals, replacements
 
 
-@kernel(BYTES)
-def word_count(data):  # type: ignore[no-untyped-def]
-    """How many words white space separates, as `str.split` does."""
-    words = 0
-    seen = 0
-    before = True
-    for i in range(len(data)):  # without a branch, so that it is vectorised
-        byte = data[i]
+@kernel(BYTES, BYTES)
+def word_count(data, classes):  # type: ignore[no-untyped-def]
+    """How many words there are: unbroken runs of letters and digits."""
+    words = int(len(data) > 0 and is_ascii_alnum(data[0]))
+    seen = int(data[0]) if len(data) else 0
+    for i in range(1, len(data)):  # without a branch, so that it is vectorised
+        byte, before = data[i], data[i - 1]
         seen |= byte
-        blank = (byte == 32) | ((byte >= 9) & (byte <= 13)) | ((byte >= 28) & (byte <= 31))
-        words += before & (not blank)
-        before = blank
-    return words if seen < 0x80 else _unicode_word_count(data)
+        inside = ((byte | 0x20) >= 97) & ((byte | 0x20) <= 122) | (byte >= 48) & (byte <= 57)
+        begins = ((before | 0x20) < 97) | ((before | 0x20) > 122)
+        begins &= (before < 48) | (before > 57)
+        words += inside & begins
+    return words if seen < 0x80 else _unicode_word_count(data, classes)
 
 
 @helper
-def _unicode_word_count(data):  # type: ignore[no-untyped-def]
-    words = i = 0
-    before = True
-    while i < len(data):
-        blank = is_space(code_point(data, i))
-        words += before and not blank
-        before = blank
-        i += char_bytes(data[i])
+def _unicode_word_count(data, classes):  # type: ignore[no-untyped-def]
+    words = 0
+    before = False
+    for i in range(len(data)):
+        byte = data[i]
+        if byte < 0x80 or byte >= 0xC0:
+            inside = FOLDED[byte] != 0
+            if byte >= 0xC0:
+                inside = has_class(data, i, ALNUM, classes)
+            words += inside & (not before)
+            before = inside
     return words
 
 

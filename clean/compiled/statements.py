@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clean.compiled.characters import keyword, packed, word_end
+from clean.compiled.characters import WORD_BYTES, keyword, packed, word_end
 from clean.compiled.kernel import BYTES, TABLE, helper, kernel
 from clean.compiled.lines import (
     CODE_LINES,
@@ -13,31 +13,32 @@ from clean.compiled.lines import (
     STOP,
     bracket,
     first_word,
-    is_only_strings,
 )
 from clean.compiled.marks import CODE, STRING
 
 _DEF, _CLASS, _ASYNC = keyword(b"def"), keyword(b"class"), keyword(b"async")
 _RETURN = keyword(b"return")
+_ELSE, _TRY, _FINALLY = keyword(b"else"), keyword(b"try"), keyword(b"finally")
 _TEST_FUNCTION, _TEST_CLASS = keyword(b"test"), keyword(b"Test")
 _TESTS, _TEST_CASE = keyword(b"Tests"), keyword(b"TestCase")
 
 _MAX_NESTING = 200  # Python itself refuses more than 100 levels of indentation
-_NOTHING, _ONE_RETURN, _MORE = 0, 1, 2  # what a function's body was seen to be, docstring aside
+_NOTHING, _ONE_RETURN, _MORE = 0, 1, 2  # what a function's body was seen to be
 
 
 @kernel(BYTES, BYTES, TABLE, BYTES)
 def definition_counts(data, marks, lines, classes):  # type: ignore[no-untyped-def]
-    """(functions, classes, functions of one return, lines of code in functions, and in tests).
+    """(functions, classes, attributes, functions of one return, lines in functions and in tests).
 
-    A definition's own line is in it, its decorators are not.
+    A definition's own line is in it, its decorators are not. Lines are those of code.
     """
     indents = np.empty(_MAX_NESTING, np.int64)  # of the definitions around the line
+    body_indents = np.empty(_MAX_NESTING, np.int64)
     bodies = np.empty(_MAX_NESTING, np.int64)
     is_function = np.empty(_MAX_NESTING, np.bool_)
     is_test = np.empty(_MAX_NESTING, np.bool_)
     depth = in_functions = in_tests = 0
-    functions = classes_found = one_return = function_lines = test_lines = 0
+    functions = classes_found = attributes = one_return = function_lines = test_lines = 0
     for row in range(len(lines)):
         start, stop = lines[row, START], lines[row, STOP]
         while depth and indents[depth - 1] >= lines[row, INDENT]:
@@ -46,6 +47,11 @@ def definition_counts(data, marks, lines, classes):  # type: ignore[no-untyped-d
             in_tests -= is_test[depth]
             one_return += is_function[depth] and bodies[depth] == _ONE_RETURN
         if depth:
+            if bodies[depth - 1] == _NOTHING:
+                body_indents[depth - 1] = lines[row, INDENT]
+            in_class = depth - in_functions == 1 and not is_function[depth - 1]
+            if in_class and lines[row, INDENT] == body_indents[depth - 1]:
+                attributes += _names_attribute(data, marks, start, stop)
             bodies[depth - 1] = _body_with(bodies[depth - 1], data, marks, start, stop)
         kind, name = _definition(data, marks, start, stop)
         test = False
@@ -70,12 +76,14 @@ def definition_counts(data, marks, lines, classes):  # type: ignore[no-untyped-d
     while depth:
         depth -= 1
         one_return += is_function[depth] and bodies[depth] == _ONE_RETURN
-    return functions, classes_found, one_return, function_lines, test_lines
+    return functions, classes_found, attributes, one_return, function_lines, test_lines
 
 
 @helper
 def _definition(data, marks, start, stop):  # type: ignore[no-untyped-def]
     """(`def`, `class` or 0 as packed, where the name starts) of a logical line."""
+    if data[start] not in (97, 99, 100):  # of most statements, the first letter is enough
+        return np.uint64(0), start
     word = first_word(data, marks, start, stop)
     if word == _ASYNC:
         start = skip_blanks(data, start + 5, stop)
@@ -111,8 +119,8 @@ def _header_stop(data, marks, i, stop):  # type: ignore[no-untyped-def]
 
 @helper
 def _body_with(body, data, marks, start, stop):  # type: ignore[no-untyped-def]
-    """What a body is with one more logical line, or part of one."""
-    if body == _MORE or (body == _NOTHING and _is_silent(data, marks, start, stop)):
+    """What a body is with one more logical line, or part of one. A docstring is a line of it."""
+    if body == _MORE or (body == _NOTHING and _is_silent(marks, start, stop)):
         return body
     if body == _NOTHING and first_word(data, marks, start, stop) == _RETURN:
         for i in range(start, stop):
@@ -123,9 +131,24 @@ def _body_with(body, data, marks, start, stop):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _is_silent(data, marks, start, stop):  # type: ignore[no-untyped-def]
-    """Whether there is nothing there, or a docstring, or a comment."""
-    return start >= stop or marks[start] > STRING or is_only_strings(data, marks, start, stop)
+def _is_silent(marks, start, stop):  # type: ignore[no-untyped-def]
+    """Whether there is nothing there, or a comment."""
+    return start >= stop or marks[start] > STRING
+
+
+@helper
+def _names_attribute(data, marks, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a statement is `name = value` or `name: type`."""
+    i = start
+    while i < stop and marks[i] == CODE and (WORD_BYTES[data[i]] or data[i] >= 0x80):
+        i += 1
+    word = packed(data, start, i if i - start <= 8 else start)
+    i = skip_blanks(data, i, stop)
+    if i >= stop or i == start or marks[i] != CODE:
+        return False
+    if data[i] == 58:
+        return word not in (_ELSE, _TRY, _FINALLY)
+    return data[i] == 61 and (i + 1 == stop or data[i + 1] != 61)
 
 
 @helper

@@ -21,6 +21,8 @@ _SUPERSEDED = Rule("superseded", "superseded", "superseded", "superseded", "true
 _PYTHON = Rule("python", "not_python", SHARD, "path", "unlike", ".py")
 _DECODABLE = Rule("decodable", None, "text", "text_reject", "present", True)
 
+# By rule with a limit: the key of the share of what it finds that is dropped.
+_SHARES = {"max_no_logic_rate": "no_logic_drop_share"}
 _RUNS = (  # of words, and why a document with many of them is dropped
     *((f"top_{words}gram", f"frequent_{words}gram") for words in (2, 3, 4)),
     *((f"repeated_{words}gram", f"repeated_{words}grams") for words in (5, 6, 7, 8, 9, 10)),
@@ -87,7 +89,7 @@ _CHOICES = (
     Rule("max_pass_rate", "high_pass_rate", "structure", "pass_rate", "above"),
     Rule("max_print_rate", "high_print_rate", "structure", "print_rate", "above"),
     Rule("max_assert_rate", "high_assert_rate", "structure", "assert_rate", "above"),
-    Rule("max_plain_rate", "no_logic", "structure", "plain_rate", "above"),
+    Rule("max_no_logic_rate", "no_logic", "structure", "no_logic_rate", "above", None, _BY_SEED),
     Rule("require_variable", "no_variable", "structure", "has_variable", "false"),
     Rule("max_function_rate", "high_function_rate", "structure", "function_rate", "above"),
     Rule("max_one_return_rate", "one_return", "structure", "one_return_line_rate", "above"),
@@ -157,7 +159,7 @@ def choose_rules(
         elif rule.name == "opt_out":
             rules += _fixed(rule, opted_out)
         else:
-            rules += _chosen(rule, getattr(recipe, rule.name), seed)
+            rules += _chosen(rule, recipe, seed)
     return tuple(rules)
 
 
@@ -166,12 +168,15 @@ def _fixed(rule: Rule, listed: tuple[object, ...]) -> Iterator[Rule]:
         yield replace(rule, threshold=listed)
 
 
-def _chosen(rule: Rule, value: object, seed: int) -> Iterator[Rule]:
+def _chosen(rule: Rule, recipe: RulesRecipe, seed: int) -> Iterator[Rule]:
     """The rule with the recipe's value, unless that is off. 0 is a limit as any other."""
+    value = getattr(recipe, rule.name)
     if value is None or value is False or (value == () and rule.comparison != "outside"):
         return
-    if rule.sample is not None:
-        assert isinstance(value, float)
+    if rule.sample is None:
+        yield replace(rule, threshold=value)
+    elif rule.name not in _SHARES:
         yield replace(rule, sample=Sample(value, seed))
     else:
-        yield replace(rule, threshold=value)
+        share = getattr(recipe, _SHARES[rule.name])
+        yield replace(rule, threshold=value, sample=Sample(share, seed) if share < 1 else None)

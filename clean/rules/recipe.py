@@ -29,8 +29,8 @@ class RulesRecipe:
     min_file_bytes: int | None = None  # of the raw file
     max_file_bytes: int | None = 1_000_000  # of the raw file
     min_chars: int | None = None  # of the decoded file
-    min_words: int | None = None  # between blanks
-    min_mean_word: float | None = None  # characters between blanks
+    min_words: int | None = None  # unbroken runs of letters and digits
+    min_mean_word: float | None = None  # characters of such a word
     max_mean_word: float | None = None  # of the same
     min_lines: int | None = None  # of any kind
     max_lines: int | None = None  # of any kind
@@ -49,7 +49,7 @@ class RulesRecipe:
     max_replacement_rate: float | None = None  # U+FFFD, of all characters
     max_encoded_run: int | None = None  # the longest stretch of base64, hex or escapes
     max_encoded_rate: float | None = None  # all such stretches, share of the characters
-    max_hex_word_rate: float | None = None  # characters of numbers such as 0x1F
+    max_hex_word_rate: float | None = None  # numbers such as 0x1F, of the code's characters
     max_literal_rate: float | None = None  # data-only: literals and their commas, of code tokens
     drop_xml_head: bool = False  # `<?xml version=` in the first 100 characters
     # Globs of file names, case and all; one with a slash is matched from the repository's root.
@@ -76,15 +76,16 @@ class RulesRecipe:
     max_string_rate: float | None = None  # strings, of what is no comment and no docstring
     max_long_word_rate: float | None = None  # words over 20 characters in strings, of the same
     max_long_string_rate: float | None = None  # lines of strings with more than 20 words
-    max_repeated_line_rate: float | None = None  # lines that equal an earlier one
+    max_repeated_line_rate: float | None = None  # lines of code that occur more than once
     max_placeholder_rate: float | None = None  # lines with "todo", "fixme", "your code here"
     max_import_rate: float | None = None  # lines of code that import
     max_pass_rate: float | None = None  # lines of code that are `pass`
     max_print_rate: float | None = None  # lines of code that call print
     max_assert_rate: float | None = None  # lines of code that assert
-    # Lines of code that call nothing, compute nothing and decide nothing.
-    max_plain_rate: float | None = None
-    require_variable: bool = False  # something is assigned, or looped over
+    # Imports, functions, classes, their attributes and returns, for each line of code.
+    max_no_logic_rate: float | None = None
+    no_logic_drop_share: float = 1.0  # of the files with more, drawn as those above are
+    require_variable: bool = False  # something is assigned, passed in, or looped over
     max_function_rate: float | None = None  # functions for each line of code
     max_one_return_rate: float | None = None  # functions that only return, for each line of code
     # Characters of words in the most frequent run of two words (Gopher: 0.2, as all of these for

@@ -69,6 +69,11 @@ class Document:
         return np.frombuffer(self.encoded, np.uint8)
 
     @cached_property
+    def line_ends(self) -> int:
+        """How many there are; the last line may lack one."""
+        return int(np.count_nonzero(self.data == NEWLINE))
+
+    @cached_property
     def marks(self) -> Bytes:
         """What each of `data` belongs to, (bytes,): see `clean.compiled.marks`."""
         return marks_of(self.data)

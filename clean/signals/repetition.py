@@ -1,7 +1,8 @@
 """Runs of words that occur again and again (Gopher, arXiv:2112.11446, table A1).
 
-Words are what white space separates, as they stand. Shares are of the characters of words, and a
-character counts once, in however many runs it is.
+Words are unbroken runs of letters and digits, ASCII letters in any case: as RedPajama-V2's signals
+have it, which OpenCoder took over (pipeline "redpajama" of OpenCoder-llm/opc_data_filtering).
+Shares are of the characters of words.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from clean.compiled.repetition import LEAST, LONGEST_TOP, MOST, repeated_runs
 from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
 
-# By words: the most frequent run if it occurs twice at least (of several the longest), then all
-# occurrences of all runs that do.
+# By words: the most frequent run if it occurs twice at least (of several the first), its length
+# times how often it occurs, at most 1 where it overlaps itself; then the characters of all runs
+# that do, each once.
 _COLUMNS = {
     size: f"top_{size}gram_rate" if size <= LONGEST_TOP else f"repeated_{size}gram_rate"
     for size in range(LEAST, MOST + 1)
@@ -30,7 +32,7 @@ def stage(parameters: SignalParameters) -> SignalStage | None:
         return None
     return SignalStage(
         name="repetition",
-        version=1,
+        version=2,
         parameters={},
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
@@ -46,6 +48,6 @@ def _row(document: Document) -> Row:
 def repetition(document: Document) -> dict[str, Any]:
     """All columns. Never raises."""
     chars = np.empty(MOST + 1, np.int64)
-    repeated_runs(document.data, chars)
+    repeated_runs(document.data, document.classes, chars)
     every = max(1, int(chars[0]))
-    return {name: int(chars[size]) / every for size, name in _COLUMNS.items()}
+    return {name: min(1.0, int(chars[size]) / every) for size, name in _COLUMNS.items()}

@@ -3,8 +3,8 @@
 The numbers come from the bytes, their marks and the logical lines, so that damaged files and
 Python 2 have them too. Sources: CodeParrot (the preprocessing script that its model card
 names), StarCoder (arXiv:2305.06161, section 3), StarCoder2 (arXiv:2402.19173, section 2.1),
-OpenCoder's RefineCode (arXiv:2411.04905, appendix), PyCodeGPT. They say little of how they count;
-the readings at the columns are ours.
+OpenCoder's RefineCode (arXiv:2411.04905, appendix; OpenCoder-llm/opc_data_filtering says how it
+counts), PyCodeGPT. The others say little of it; the readings at the columns are ours.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from clean.compiled.characters import NEWLINE
 from clean.compiled.encoded import encoded_chars, hex_word_chars
 from clean.compiled.literals import literal_counts
-from clean.compiled.logic import keeps_value, lines_by_kind
-from clean.compiled.remarks import placeholder_comments
+from clean.compiled.logic import keeps_value, statements_by_kind
+from clean.compiled.remarks import placeholder_lines
 from clean.compiled.repetition import repeated_lines
 from clean.compiled.shares import character_shares, config_and_test_counts, word_count
 from clean.compiled.statements import definition_counts
@@ -26,12 +27,12 @@ from clean.signals.document import Document, Row, SignalStage, no_row
 from clean.signals.parameters import SignalParameters
 from clean.signals.phrases import GENERATED_PHRASES
 
-# Rates are 0 where there is nothing to have a share of. A line of code holds more than blanks and
-# a comment; each belongs to the statement that it is a part of, so that an import over five lines
-# counts five.
+# Rates are 0 where there is nothing to have a share of. A line of code holds more than blanks, a
+# comment and a docstring; a statement over five lines is one statement and five of those. A word
+# is an unbroken run of letters and digits.
 SCHEMA = pa.schema(
     [
-        pa.field("words", pa.int32()),  # by `str.split`
+        pa.field("words", pa.int32()),
         pa.field("mean_word", pa.float32()),  # characters of a word
         pa.field("alnum_rate", pa.float32()),  # characters with `str.isalnum`, of all
         pa.field("alpha_rate", pa.float32()),  # ... `str.isalpha`
@@ -44,30 +45,31 @@ SCHEMA = pa.schema(
         pa.field("docstring_rate", pa.float32()),
         pa.field("commentary_rate", pa.float32()),  # the two together
         pa.field("string_rate", pa.float32()),  # in strings, their quotes and docstrings too
-        # In strings that are no docstrings, of the characters outside of comments and docstrings.
+        # In strings that are no docstrings, without their quotes, of the characters outside of
+        # comments and docstrings.
         pa.field("code_string_rate", pa.float32()),
-        # In words of more than 20 characters in such strings, of the same: keys, paths, digests.
+        # In stretches of more than 20 characters between the blanks of such strings, but for
+        # addresses of the web, of the same: keys, paths, digests.
         pa.field("long_word_rate", pa.float32()),
-        pa.field("hex_word_rate", pa.float32()),  # in numbers such as 0x1F, of all characters
+        pa.field("hex_word_rate", pa.float32()),  # in numbers such as 0x1F, of the same
         pa.field("replacement_rate", pa.float32()),  # U+FFFD, which lossy decoders leave behind
-        # Lines that equal an earlier one, of those that hold something; both ends' blanks aside.
+        # Lines of code that occur more than once, all of them, but for those of one character.
         pa.field("repeated_line_rate", pa.float32()),
-        # Lines with a comment that says "todo", "fixme" or "your code here", of all lines.
+        # Lines whose comment or docstring says "todo", "fixme" or "your code here", of all lines.
         pa.field("placeholder_rate", pa.float32()),
-        # Lines with more than 20 words in strings that are no docstrings, of the lines of code.
+        # Lines of strings with more than 20 of `\w+|[^\w\s]+`, of the lines of code.
         pa.field("long_string_rate", pa.float32()),
-        pa.field("import_rate", pa.float32()),  # lines of code of `import` and `from` statements
-        pa.field("pass_rate", pa.float32()),  # of statements that begin with the word `pass`
+        pa.field("import_rate", pa.float32()),  # `import` and `from`, for each line of code
+        pa.field("pass_rate", pa.float32()),  # ... `pass`, alone or behind a colon
         pa.field("print_rate", pa.float32()),  # ... `print`, Python 2's as well
-        pa.field("assert_rate", pa.float32()),  # ... `assert`
-        # ... without a call, a subscript, an operator or a word that decides or hands over:
-        # imports, heads of definitions, docstrings, constants, f-strings whatever they hold.
-        pa.field("plain_rate", pa.float32()),
-        pa.field("has_variable", pa.bool_()),  # a statement has `=`, `:=` or is a `for`
+        pa.field("assert_rate", pa.float32()),  # ... `assert` and `self.assert...`
+        # Imports, functions, classes, their attributes and `return`s, for each line of code.
+        pa.field("no_logic_rate", pa.float32()),
+        pa.field("has_variable", pa.bool_()),  # one has `=`, `:=`, a parameter or is a `for`
         pa.field("functions", pa.int32()),  # `def` and `async def`, methods too
         pa.field("classes", pa.int32()),
         pa.field("function_rate", pa.float32()),  # functions for each line of code
-        # Of the functions, those whose body, docstring aside, is one `return`.
+        # Of the functions, those whose body is one `return`, without a docstring.
         pa.field("one_return_rate", pa.float32()),
         pa.field("one_return_line_rate", pa.float32()),  # those for each line of code (OpenCoder)
         pa.field("equals", pa.int32()),  # characters `=`, wherever they stand (CodeParrot)
@@ -98,7 +100,7 @@ def stage(parameters: SignalParameters) -> SignalStage:
     """The structure stage."""
     return SignalStage(
         name="structure",
-        version=3,
+        version=4,
         parameters={},
         guess_encoding=parameters.guess_encoding,
         schema=SCHEMA,
@@ -113,23 +115,25 @@ def _row(document: Document) -> Row:
 
 def structure(document: Document) -> dict[str, Any]:
     """All columns, of a text with LF line ends. Never raises."""
-    docstring, long_words, long_lines = string_counts(document.data, document.marks, document.lines)
+    strings = string_counts(document.data, document.marks, document.lines)
     return {
-        **_character_columns(document, docstring, long_words),
-        **_line_columns(document, long_lines),
+        **_character_columns(document, strings),
+        **_line_columns(document, strings[-1]),
         **_phrase_columns(document),
     }
 
 
-def _character_columns(document: Document, docstring: int, long_words: int) -> dict[str, Any]:
+def _character_columns(document: Document, strings: tuple[int, ...]) -> dict[str, Any]:
     data, marks, classes = document.data, document.marks, document.classes
+    docstring, inside_strings, long_words, _ = strings
     shares = character_shares(data, marks, classes)
     chars, alnum, alpha, digits, blanks, comment, string, equals, replacements = shares
     longest, encoded = encoded_chars(data, classes, np.zeros(len(data), np.bool_))
-    words = word_count(data)
+    words = word_count(data, classes)
+    code = chars - comment - docstring
     return {
         "words": words,
-        "mean_word": _share(chars - blanks, words),
+        "mean_word": _share(alnum, words),
         "alnum_rate": _share(alnum, chars),
         "alpha_rate": _share(alpha, chars),
         "digit_rate": _share(digits, chars),
@@ -140,9 +144,9 @@ def _character_columns(document: Document, docstring: int, long_words: int) -> d
         "docstring_rate": _share(docstring, chars),
         "commentary_rate": _share(comment + docstring, chars),
         "string_rate": _share(string, chars),
-        "code_string_rate": _share(string - docstring, chars - comment - docstring),
-        "long_word_rate": _share(long_words, chars - comment - docstring),
-        "hex_word_rate": _share(hex_word_chars(data, classes), chars),
+        "code_string_rate": _share(inside_strings, code),
+        "long_word_rate": _share(long_words, code),
+        "hex_word_rate": _share(hex_word_chars(data, marks, document.lines, classes), code),
         "replacement_rate": _share(replacements, chars),
         "equals": equals,
         "longest_encoded_run": longest,
@@ -152,16 +156,17 @@ def _character_columns(document: Document, docstring: int, long_words: int) -> d
 
 def _line_columns(document: Document, long_lines: int) -> dict[str, Any]:
     data, marks, lines = document.data, document.marks, document.lines
-    imports, passes, prints, asserts, plain, code_lines = lines_by_kind(data, marks, lines)
+    kinds = statements_by_kind(data, marks, lines)
+    imports, passes, prints, asserts, returns, code_lines = kinds
     definitions = definition_counts(data, marks, lines, document.classes)
-    functions, classes, one_return, function_lines, test_lines = definitions
+    functions, classes, attributes, one_return, function_lines, test_lines = definitions
     tokens, literals = literal_counts(data, marks, lines)
-    every_line, filled, repeated = repeated_lines(data)
+    no_logic = imports + functions + classes + attributes + returns
     return {
-        "repeated_line_rate": _share(repeated, filled),
-        "placeholder_rate": _share(placeholder_comments(data, marks), every_line),
-        "long_string_rate": _share(long_lines, code_lines),
-        "plain_rate": _share(plain, code_lines),
+        "repeated_line_rate": _share(repeated_lines(data, marks, lines), code_lines),
+        "placeholder_rate": _share(placeholder_lines(data, marks, lines), _line_count(document)),
+        "long_string_rate": _share(min(long_lines, code_lines), code_lines),
+        "no_logic_rate": _share(min(no_logic, code_lines), code_lines),
         "has_variable": keeps_value(data, marks, lines),
         "import_rate": _share(imports, code_lines),
         "pass_rate": _share(passes, code_lines),
@@ -197,7 +202,7 @@ def is_config_or_test(document: Document) -> bool:
     top = document.top.lower()
     if any(phrase in top for phrase in _CONFIG_OR_TEST):
         return True
-    most = int(_MAX_WORD_RATE * document.encoded.count(b"\n"))
+    most = int(_MAX_WORD_RATE * document.line_ends)
     return max(config_and_test_counts(document.data)) > most
 
 
@@ -205,6 +210,11 @@ def _has_any(data: bytes, words: tuple[bytes, ...]) -> bool:
     """Whether one of `words` is there, whatever the case."""
     # Nearly always as it stands; only the rest of the files are copied to look again.
     return any(word in data for word in words) or any(word in data.lower() for word in words)
+
+
+def _line_count(document: Document) -> int:
+    data = document.data
+    return document.line_ends + (len(data) > 0 and data[-1] != NEWLINE)
 
 
 def _share(part: int, whole: int) -> float:

@@ -72,7 +72,7 @@ NUMBERS: dict[str, tuple[float, str, float, float]] = {
     "max_pass_rate": (0.05, "high_pass_rate", 0.05, 0.0501),
     "max_print_rate": (0.4, "high_print_rate", 0.4, 0.4001),
     "max_assert_rate": (0.4, "high_assert_rate", 0.4, 0.4001),
-    "max_plain_rate": (0.4, "no_logic", 0.4, 0.4001),
+    "max_no_logic_rate": (0.4, "no_logic", 0.4, 0.4001),
     "max_function_rate": (0.2, "high_function_rate", 0.2, 0.2001),
     "max_one_return_rate": (0.1, "one_return", 0.1, 0.1001),
     "max_top_2gram_rate": (0.2, "frequent_2gram", 0.2, 0.2001),
@@ -110,10 +110,12 @@ OTHERS = {
     *("allow_repo_licenses", "allow_license_files", "allow_file_licenses"),
 }
 
+SHARES = {"no_logic_drop_share": "max_no_logic_rate"}  # of what a rule with a limit finds
+
 
 def test_every_key_has_its_rule_and_its_test():
     keys = {field.name for field in dataclasses.fields(RulesRecipe)}
-    assert keys == {*NUMBERS, *FLAGS, *OTHERS}
+    assert keys == {*NUMBERS, *FLAGS, *OTHERS, *SHARES}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -158,6 +160,18 @@ def test_a_share_is_drawn_by_the_recipes_seed():
     recipe = dataclasses.replace(off(), no_keywords_drop_share=0.5)
     seeds = {rule.sample.seed for rule in choose_rules(recipe, seed=7) if rule.sample}
     assert seeds == {7}
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.0, 0), (0.8, 800), (1.0, 1000)])
+def test_of_what_has_no_logic_a_share_is_dropped(share, drawn):
+    recipe = dataclasses.replace(off(), max_no_logic_rate=0.5, no_logic_drop_share=share)
+    rule = next(rule for rule in choose_rules(recipe, seed=7) if rule.name == "max_no_logic_rate")
+    ids = [str(number) for number in range(1000)]
+    table = pa.table({rule.column: [0.6] * 1000, "blob_id": ids})
+    assert pa.compute.sum(rule.rejects(table)).as_py() == pytest.approx(drawn, abs=50 * (share < 1))
+    assert ("for 80%" in rule.limit()) is (share == 0.8)
+    below = pa.table({rule.column: pa.array([0.5, None]), "blob_id": ["a", "b"]})
+    assert rule.rejects(below).to_pylist() == [False, False]
 
 
 def test_reasons_of_the_syntax_stage_are_its_own():
@@ -260,7 +274,7 @@ def test_every_rule_accepts_an_empty_table():
     )
     rules = choose_rules(everything, seed=1, taken_down={7}, opted_out=("owner",))
     names = {field.name for field in dataclasses.fields(RulesRecipe)}
-    assert {rule.name for rule in rules} == names | {"takedown", *ALWAYS}
+    assert {rule.name for rule in rules} == names - set(SHARES) | {"takedown", *ALWAYS}
     for rule in rules:
         kind = pa.int64() if rule.name == "takedown" else kinds.get(rule.comparison, pa.string())
         table = pa.table({rule.column: pa.array([], kind), "blob_id": pa.array([], pa.string())})
