@@ -12,12 +12,16 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jwt
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from benchmarks import ROOT
 from benchmarks.processes import run_measured
@@ -33,6 +37,7 @@ from harvest.loopback.faults import (
     ServerError,
     TakenDown,
 )
+from harvest.loopback.installations import Installed
 from harvest.loopback.server import Loopback, serve_in_thread
 
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
@@ -93,7 +98,11 @@ def answers() -> Iterator[dict[str, Any]]:
          "ada/hollow": {}},
         {"ada/engine": {"stars": 9, "license": "MIT", "former_names": ("ada/old-engine",)}},
     )  # fmt: skip
-    with serve_in_thread(catalog) as github:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    installed = {7: Installed("1", public.decode())}
+    with serve_in_thread(catalog, installations=installed) as github:
+        yield from _installation_tokens(github, key)
         for template, path in ROUTES:
             yield _asked(github, template, path, _TOKEN)
             yield _not_modified(github, template, path)
@@ -104,6 +113,17 @@ def answers() -> Iterator[dict[str, Any]]:
                 github.set_faults(Fault(action=fault))
                 yield _asked(github, template, path, _TOKEN)
                 github.set_faults()
+
+
+def _installation_tokens(github: Loopback, key: rsa.RSAPrivateKey) -> Iterator[dict[str, Any]]:
+    now = int(time.time())
+    signed = jwt.encode({"iat": now, "exp": now + 300, "iss": "1"}, key, algorithm="RS256")
+    template = "/app/installations/{installation_id}/access_tokens"
+    for number, token in ((7, signed), (7, "nonsense"), (8, signed)):
+        path = f"/app/installations/{number}/access_tokens"
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.post(github.url + path, headers=headers, timeout=30)
+        yield {**_described(template, path, answer), "method": "post"}
 
 
 def _asked(github: Loopback, template: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
@@ -123,7 +143,7 @@ def _described(template: str, path: str, answer: requests.Response) -> dict[str,
     except ValueError:
         body = answer.text or None
     return {
-        "name": f"{answer.status_code} GET {path}",
+        "name": f"{answer.status_code} {answer.request.method} {path}",
         "template": template,
         "method": "get",
         "status": answer.status_code,

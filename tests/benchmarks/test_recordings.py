@@ -85,9 +85,9 @@ def test_our_own_recordings_are_judged_rightly() -> None:
 def test_loopback_is_asked_for_every_route_and_failure() -> None:
     asked = list(described.answers())
     assert {answer["status"] for answer in asked} >= {*KINDS, 400, 504}
-    assert {answer["template"] for answer in asked} == {
-        template for template, _ in described.ROUTES
-    }
+    templates = {template for template, _ in described.ROUTES}
+    assert templates < {answer["template"] for answer in asked}
+    assert [answer["status"] for answer in asked if answer["method"] == "post"] == [201, 401, 404]
 
 
 def test_a_command_line_that_names_no_benchmark_is_refused(
