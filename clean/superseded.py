@@ -23,7 +23,7 @@ from corpus.sidecars import Stamp, is_current, sidecar_path, write_sidecar
 
 STAGE = "superseded"
 VERSION = 1
-SCHEMA = pa.schema([pa.field("superseded", pa.bool_(), nullable=False)])
+SCHEMA = pa.schema([pa.field("superseded", pa.bool_())])  # null: taken down since
 _COLUMNS = ["repo_id", "commit", "blob_id"]
 
 

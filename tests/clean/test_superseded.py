@@ -14,6 +14,7 @@ from clean.rules.catalog import choose_rules
 from clean.rules.recipe import RulesRecipe
 from clean.run import run_clean
 from clean.superseded import STAGE, buried_in, superseded_in, update_superseded
+from clean.takedown.stage import plan_takedown, take_down
 from corpus.layout import RunFolder
 from corpus.manifest import read_manifest, write_manifest
 from corpus.schema import COPY, git_blob_id
@@ -112,6 +113,15 @@ def test_a_run_keeps_one_commit_and_says_why_the_other_went(
     assert (summary.counts["tombstone"], summary.counts["superseded"]) == (1, 1)
     state_facts(refreshed, superseded=[], tombstones=[])
     assert run_clean(refreshed, recipe, seed=1, engine=engine).counts["kept"] == 5
+
+
+def test_a_takedown_after_a_refresh(refreshed: RunFolder, engine: Any) -> None:
+    recipe = CleanRecipe(dedup=DedupRecipe(near=False))
+    run_clean(refreshed, recipe, seed=1, engine=engine)
+    plan = plan_takedown(refreshed, ["owner/repo2"], reason="asked", date="2026-01-01")
+    take_down(refreshed, recipe, plan, seed=1, engine=engine)
+    summary = run_clean(refreshed, recipe, seed=1, engine=engine)
+    assert (summary.counts["takedown"], summary.counts["superseded"]) == (1, 1)
 
 
 def test_what_is_gone_is_not_buried(refreshed: RunFolder) -> None:
