@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from corpus.errors import DiskFullError, FileError, HarvestError
 from corpus.files import named_errors
 
 FORMAT = 2
+_LOOKS, _LOOK_S = 5, 0.05
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS windows (
@@ -175,8 +178,18 @@ def _locked(path: Path) -> Iterator[None]:
     with named_errors(lock):
         file = lock.open("w")
     with file:
+        if not _takes(file):
+            raise HarvestError(f"{path}: another harvest is running in this folder")
+        yield
+
+
+def _takes(file: TextIO) -> bool:
+    """Whether nobody else holds the lock; `harvest status` does so for a moment, to look."""
+    for _ in range(_LOOKS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise HarvestError(f"{path}: another harvest is running in this folder") from None
-        yield
+            time.sleep(_LOOK_S)
+        else:
+            return True
+    return False

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from corpus.errors import HarvestError
 from harvest.credentials import users_of
 from harvest.database import is_being_written, reading, writing
 from harvest.frontier import Frontier, Sample
@@ -95,3 +98,17 @@ def test_a_full_frontier_sums_as_its_rows_do(bench: Any) -> None:
     rows = [row for rows in bench.rows.values() for row in rows if row["path"].endswith(".py")]
     assert (status.files_kept, status.bytes_kept) == (len(rows), sum(r["size"] for r in rows))
     assert (status.phase, status.running, status.rates) == ("finished", False, None)
+
+
+def test_a_look_at_the_lock_keeps_no_harvest_out(tmp_path: Path) -> None:
+    path = tmp_path / "frontier.sqlite"
+    with writing(path):
+        pass
+    with (tmp_path / "frontier.sqlite.lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        timer = threading.Timer(0.08, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+        timer.start()
+        with writing(path):
+            timer.join()
+    with writing(path), pytest.raises(HarvestError, match="another harvest is running"):
+        writing(path).__enter__()
