@@ -60,7 +60,7 @@ def run_measured(
 ) -> Usage:
     """Run `command` to its end. Raises WorkerError with its last words if it fails."""
     with tempfile.TemporaryFile() as log:
-        started = time.monotonic()
+        started, ours = time.monotonic(), frozenset(_children(os.getpid()))
         process = subprocess.Popen(
             [str(part) for part in command],
             stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd,
@@ -70,7 +70,7 @@ def run_measured(
         with _adopting_orphans(), _sampled(process, sampler):
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-            orphans_cpu_s = _reap_orphans()
+            orphans_cpu_s = _reap_orphans(ours)
         wall_s = time.monotonic() - started
         if process.returncode:
             words = f"ended with exit code {process.returncode}: {_tail(log)}"
@@ -110,22 +110,23 @@ def _adopting_orphans() -> Iterator[None]:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _reap_orphans() -> float:
-    """Wait for what the command left behind, end what does not end itself; their CPU-seconds."""
+def _reap_orphans(ours: frozenset[int]) -> float:
+    """Wait for what the command left behind, end what does not end itself; their CPU-seconds.
+
+    `ours` are children that we had before: servers of our own, which are none of the command's.
+    """
     cpu_s, deadline = 0.0, time.monotonic() + _ORPHANS_S
-    while True:
-        try:
-            pid, _, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return cpu_s
-        cpu_s += usage.ru_utime + usage.ru_stime
-        if pid:
-            continue
+    while orphans := [pid for pid in _children(os.getpid()) if pid not in ours]:
+        for orphan in orphans:
+            with suppress(ChildProcessError):
+                _, _, usage = os.wait4(orphan, os.WNOHANG)
+                cpu_s += usage.ru_utime + usage.ru_stime
         if time.monotonic() > deadline:
-            for orphan in descendants(os.getpid()):
+            for orphan in (one for each in orphans for one in (each, *descendants(each))):
                 with suppress(ProcessLookupError):
                     os.kill(orphan, signal.SIGKILL)
         time.sleep(0.02)
+    return cpu_s
 
 
 def _tail(log: IO[bytes], chars: int = _TAIL_CHARS) -> str:
