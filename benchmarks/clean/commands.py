@@ -47,7 +47,7 @@ def rules_off() -> dict[str, Any]:
 def _off(kind: Any) -> Any:
     if NoneType in get_args(kind):
         return "off"
-    return False if kind is bool else []
+    return {bool: False, float: 0.0}.get(kind, [])  # a share of nothing
 
 
 def toml(tables: Tables) -> list[str]:
