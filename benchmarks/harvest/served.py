@@ -61,16 +61,10 @@ class Served:
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
     """Serve a folder of git repositories while the block runs."""
-    # A grandchild, so that nobody who measures our children takes it for one of them.
     command = [sys.executable, "-m", "benchmarks.harvest.served", str(folder)]
     process = subprocess.Popen(
-        ["sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh", *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
-    process.wait()
     try:
         yield Served(process)
     finally:
