@@ -19,6 +19,7 @@ from corpus.shards import Shard
 
 Job = dict[str, Any]
 MEMORY = 1 << 30  # of the database
+WORKER_MODULES = ("clean.signals.measure", "clean.dedup.shingling", "clean.compiled.loaded")
 
 
 def near(job: Job) -> dict[str, Any]:
@@ -26,11 +27,10 @@ def near(job: Job) -> dict[str, Any]:
     from clean.dedup.bands import banding
     from clean.dedup.stage import STAGE, decide_duplicates
     from clean.dedup.update import NearJob, update_near_index
-    from clean.inputs import WORKER_MODULES
     from clean.recipe import DedupRecipe
+    from clean.signals import fingerprint
     from clean.signals.measure import run_signals
     from clean.signals.parameters import SignalParameters
-    from clean.signals.stages import signal_stages
     from corpus.engine.pool import LocalPool
     from corpus.shards import list_shards
     from corpus.sidecars import read_sidecar, sidecar_path
@@ -40,9 +40,8 @@ def near(job: Job) -> dict[str, Any]:
     parameters = SignalParameters(
         shingle_tokens=recipe.shingle_tokens, permutations=recipe.permutations
     )
-    stages = [stage for stage in signal_stages(parameters) if stage.name == "fingerprint"]
     engine = LocalPool(1, preload=WORKER_MODULES)
-    run_signals(shards, sidecars, stages, engine)
+    run_signals(shards, sidecars, [fingerprint.stage(parameters)], engine)
     update_near_index(
         NearJob(shards=shards, sidecars=sidecars, recipe=recipe, guess_encoding=False,
                 engine=engine, memory_bytes=MEMORY, threads=1)

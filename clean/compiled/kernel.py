@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -44,6 +45,7 @@ COUNTS_OUT = types.Array(types.int64, 1, "C")
 
 _config: Any = numba.config  # its values are set at run time
 _HERE = Path(__file__).parent
+_BLAS = "scipy.linalg"
 
 
 class Kernel:
@@ -85,7 +87,8 @@ class Kernel:
     def load(self) -> None:
         """Make it ready. Raises OSError if the machine code can't be written to the disk."""
         try:
-            self._dispatcher.compile(self._arguments)
+            with _no_blas():
+                self._dispatcher.compile(self._arguments)
         except OSError:
             raise
         except Exception:  # what damaged files raise is not for numba to say
@@ -97,6 +100,19 @@ class Kernel:
         self._dispatcher.disable_compile()  # a call with other types is our bug
         if self._mark is not None:
             self._mark.touch()
+
+
+@contextmanager
+def _no_blas() -> Iterator[None]:
+    """Keep numba from importing scipy's BLAS: no kernel needs one, and it costs 0.2 s."""
+    if _BLAS in sys.modules:
+        yield
+        return
+    sys.modules[_BLAS] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_BLAS]
 
 
 KERNELS: list[Kernel] = []  # of all modules that were imported

@@ -3,6 +3,9 @@
 The one module that works when it is imported, because a server of forks can be told nothing else.
 """
 
+import gc
+
 from clean.compiled.warm import warm
 
 warm()
+gc.freeze()  # what is there stays: no collection looks at it, and forks go on sharing its pages

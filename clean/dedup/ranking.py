@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from clean.dedup.scratch import Scratch, quoted, reading
 from clean.rules.verdicts import read_verdicts
-from clean.signals.license_stage import STAGE as LICENSE
 from corpus.shards import Shard, read_rows
 from corpus.sidecars import read_sidecar, sidecar_path
 
+LICENSE = "license"  # the signal stage, which costs too much to import for its name
 _ORDER_COLUMNS = ("repo_id", "path", "commit", "blob_id", "stars", "size", "pushed_at")
 # The key `license`: a permissive licence, then no licence at all, then everything else.
 _LICENSE_ORDER = pa.array(["permissive", "none"])
