@@ -41,27 +41,27 @@ def token_hashes(data, marks, kinds, values, out):  # type: ignore[no-untyped-de
 
     `out` is as long as `data`.
     """
-    count = i = 0
-    n = len(data)
+    count = i = _ZERO  # unsigned: no index counts from the end, which saves a fifth of the time
+    n = np.uint64(len(data))
     while i < n:
         kind = kinds[data[i]]
         if kind == BLANK:
-            i += 1
+            i += _ONE
             continue
         if marks[i] >= COMMENT:  # all of its line is
             while i < n and data[i] != NEWLINE:
-                i += 1
+                i += _ONE
             continue
         start = i
         total, power = values[data[i]], BASE
-        i += 1
+        i += _ONE
         # No comment begins with a word character.
         while kind == WORD and i < n and kinds[data[i]] == WORD:
             total += values[data[i]] * power
             power *= BASE
-            i += 1
-        out[count] = mixed(total ^ np.uint64(i - start))
-        count += 1
+            i += _ONE
+        out[count] = mixed(total ^ (i - start))
+        count += _ONE
     return count
 
 

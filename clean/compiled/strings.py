@@ -68,7 +68,7 @@ def _held_by_strings(data, marks, start, stop):  # type: ignore[no-untyped-def]
 @helper
 def _inside(data, start):  # type: ignore[no-untyped-def]
     """(behind a string's opening quotes, before its closing ones, behind it)."""
-    stop = string_end(data, start)
+    stop = np.int64(string_end(data, np.uint64(start)))
     quote = data[start]
     triple = stop - start >= 3 and data[start + 1] == quote and data[start + 2] == quote
     quotes = 3 if triple else 1
