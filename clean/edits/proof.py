@@ -19,11 +19,12 @@ from operator import attrgetter
 from typing import Any
 
 from clean.signals.comments import comment_spans
+from clean.signals.possessive import possessive
 
 SameConstant = Callable[[Any, Any], bool]
 
 # Blank lines and comments before the first statement.
-LEADING = re.compile(r"(?:[ \t\f]*+(?:#[^\n]*+)?+\n)*+(?:[ \t\f]*+#[^\n]*+\Z)?")
+LEADING = re.compile(possessive(r"[ \t\f]*+(?:#[^\n]*+)?\n") + r"(?:[ \t\f]*+#[^\n]*+\Z)?")
 _BLANKS = " \t\f"
 
 
@@ -167,8 +168,9 @@ def _plain_f_string(opening: str, closing: str, literal: str) -> str:
     other = "'" if '"' in closing else '"'
     code = r"[^{}'\"#\\\n]"
     nested = rf"{other}[^{{}}'\"#\\\n]*+{other}"
-    field = rf"\{{(?:{code}|{nested}|\{{{code}*+\}})*+\}}"
-    return rf"{opening}(?:{literal}|\\[^\n{{}}]|\{{\{{|\}}\}}|{field})*+{closing}"
+    inside = possessive(rf"{code}|{nested}|\{{{code}*+\}}")
+    parts = possessive(rf"{literal}|\\[^\n{{}}]|\{{\{{|\}}\}}|\{{{inside}\}}")
+    return f"{opening}{parts}{closing}"
 
 
 # Over-cautious: what looks like the start of an f-string may lie in a string or a comment.

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from clean.signals.comments import strings_and_comments
+from clean.signals.possessive import possessive
 
 Span = tuple[int, int]
 
@@ -64,7 +65,8 @@ def enclosing(spans: list[Span], inner: Span) -> Span | None:
     return spans[place] if place >= 0 and inner[1] <= spans[place][1] else None
 
 
-_AT_DOMAIN = re.compile(r"@([A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+)(?![\w@(]|:\S)")
+_LABELS = possessive(r"\.[A-Za-z0-9-]{1,63}+", "{1,8}")
+_AT_DOMAIN = re.compile(rf"@([A-Za-z0-9-]{{1,63}}+{_LABELS})(?![\w@(]|:\S)")
 _MAX_LOCAL = 64  # RFC 5321, section 4.5.3.1.1
 _LOCAL_CHARS = string.ascii_letters + string.digits + "._+-"
 _TEMPLATE_CHARS = frozenset("%$}{*")

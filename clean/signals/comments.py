@@ -14,21 +14,29 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from clean.signals.possessive import possessive
+
+_TRIPLED = possessive(r"(?:\\.|'(?!''))[^'\\]*+"), possessive(r'(?:\\.|"(?!""))[^"\\]*+')
+_ESCAPED = possessive(r"\\.[^'\\\n]*+"), possessive(r'\\.[^"\\\n]*+')
 _STRINGS = (
-    r"'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|\\?\Z)"
-    r'|"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:"""|\\?\Z)'
-    r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|\\?\Z|(?=\n))"
-    r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|\\?\Z|(?=\n))'
+    rf"'''[^'\\]*+{_TRIPLED[0]}(?:'''|\\?\Z)"
+    rf'|"""[^"\\]*+{_TRIPLED[1]}(?:"""|\\?\Z)'
+    rf"|'[^'\\\n]*+{_ESCAPED[0]}(?:'|\\?\Z|(?=\n))"
+    rf'|"[^"\\\n]*+{_ESCAPED[1]}(?:"|\\?\Z|(?=\n))'
 )
 # Each match runs over all code and strings up to the next comment, or to the end.
-_NEXT_COMMENT = re.compile(rf"(?:[^#'\"]++|{_STRINGS})*+(#[^\n]*+|\Z)", re.DOTALL)
+_CODE = possessive(rf"[^#'\"]++|{_STRINGS}")
+_NEXT_COMMENT = re.compile(rf"{_CODE}(?P<comment>#[^\n]*+|\Z)", re.DOTALL)
 _STRING_OR_COMMENT = re.compile(rf"{_STRINGS}|#[^\n]*+", re.DOTALL)
 _ASCII_ALNUM = re.compile(r"[0-9A-Za-z]")
 _BLANK = re.compile(r"\s")
 # At least as many letters and digits as other characters, seen at a glance: nearly every comment.
 _PLAIN = re.compile(
-    r"#(?:[ \t]*+(?:[0-9A-Za-z]{3}[^0-9A-Za-z\s]{0,3}|[0-9A-Za-z]{2}[^0-9A-Za-z\s]{0,2}"
-    r"|[0-9A-Za-z][^0-9A-Za-z\s]?))*+"
+    "#"
+    + possessive(
+        r"[ \t]*+(?:[0-9A-Za-z]{3}[^0-9A-Za-z\s]{0,3}|[0-9A-Za-z]{2}[^0-9A-Za-z\s]{0,2}"
+        r"|[0-9A-Za-z][^0-9A-Za-z\s]?)"
+    )
 )
 
 MIN_ALNUM_RATE = 0.5
@@ -51,7 +59,7 @@ def comment_spans(text: str) -> list[tuple[int, int]]:
     """The (start, stop) of all comments, in order."""
     if "#" not in text:
         return []
-    spans = [match.span(1) for match in _NEXT_COMMENT.finditer(text)]
+    spans = [match.span("comment") for match in _NEXT_COMMENT.finditer(text)]
     return [span for span in spans if span[0] < span[1]]
 
 
@@ -91,7 +99,7 @@ def is_junk(comment: str) -> bool:
 
 
 # Shebang, comments, blank lines and docstrings: all that stands before the first statement.
-_HEAD = re.compile(rf"(?:\s++|#[^\n]*+|[rRuUbB]{{0,2}}(?:{_STRINGS}))*+", re.DOTALL)
+_HEAD = re.compile(possessive(rf"\s++|#[^\n]*+|[rRuUbB]{{0,2}}(?:{_STRINGS})"), re.DOTALL)
 
 
 def head(text: str, max_chars: int) -> str:

@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from clean.signals.possessive import possessive
+
 _MAX_WORDY = 200  # a longer value may spell any short word by chance
 _MIN_DISTINCT = 10
 _PLACEHOLDER = re.compile(
@@ -135,6 +137,7 @@ AWS_SECRET = Format(
 # A token is no part of a longer word, unless what stands before it is the letter of an escape such
 # as \n; and one of letters, digits, _ and - must end where the expression does.
 _END = r"(?![\w-])"
+_BEFORE_OPENAI = possessive(r"(?!T3BlbkFJ)[\w-]", "{20,120}")
 
 FORMATS = (
     # GitHub, "Behind GitHub's new authentication token formats" (2021), and its documentation,
@@ -151,7 +154,7 @@ FORMATS = (
     _format(
         "gitlab_token", "gl",
         r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent)-"
-        r"(?P<secret>[\w-]{20,300}+(?:\.[0-9a-z]{2}\.[0-9a-z]{9})?+)",
+        r"(?P<secret>[\w-]{20,300}+(?:\.[0-9a-z]{2}\.[0-9a-z]{9})?)",
     ),
     # AWS IAM user guide, "IAM identifiers: unique ID prefixes"; the secret key beside it is
     # looked for in `secrets`.
@@ -208,7 +211,7 @@ FORMATS = (
     _format(
         "openai_key", "sk-",
         r"sk-(?<!(?<!\\)[\w-]...)(?P<secret>[A-Za-z0-9]{48}"
-        r"|(?:(?!T3BlbkFJ)[\w-]){20,120}+T3BlbkFJ[\w-]{20,120}+)" + _END,
+        rf"|{_BEFORE_OPENAI}T3BlbkFJ[\w-]{{20,120}}+)" + _END,
     ),
     # Anthropic documentation, "API keys": sk-ant-api03-, sk-ant-admin01-, sk-ant-oat01-.
     _format("anthropic_key", "sk-ant-", r"sk-ant-[a-z]{3,8}[0-9]{2}-(?P<secret>[\w-]{80,200}+)"),
