@@ -330,7 +330,8 @@ def test_the_worst_files_cost_themselves_only(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_stage_that_hangs_costs_that_stage_only(tmp_path: Path) -> None:
     shard = make_shard(tmp_path / "shard-00000.parquet", [b"x = 1\n", b"y = 2\n"])
-    text, syntax, *_ = signal_stages(SignalParameters())
+    by_name = {stage.name: stage for stage in signal_stages(SignalParameters())}
+    text, syntax = by_name["text"], by_name["syntax"]
     hang = functools.partial(functools.reduce, operator.is_, range(10**15))
     stages = (text, dataclasses.replace(syntax, measure=hang))
     engine = LocalPool(2, Limits(row_cpu_s=0.5))
