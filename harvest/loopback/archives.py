@@ -11,7 +11,13 @@ from aiohttp import web
 
 from corpus.errors import PycodegptError
 from harvest.loopback import faults as fault
-from harvest.loopback.exchange import Server, hang_up, hung_up, status_fault, suffer_delay_or_drop
+from harvest.loopback.exchange import (
+    Server,
+    hang_up,
+    host_endpoint,
+    status_fault,
+    suffer_delay_or_drop,
+)
 from harvest.loopback.hostile import hostile_tar
 from harvest.loopback.repository import Commit, Repository
 from harvest.loopback.tarwriter import gzip_stream
@@ -22,20 +28,8 @@ _NOT_GZIP = b"<!DOCTYPE html>\n<html><body>This is not the archive you are looki
 
 
 def archive_endpoint(server: Server) -> Callable[..., Any]:
-    """The aiohttp handler that streams archives; it takes no token and counts for no limit."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        name = f"{request.match_info['owner']}/{request.match_info['repo']}"
-        actions = server.board.struck("archive", name)
-        try:
-            response = await _respond(server, request, name, actions)
-        except ConnectionError:
-            server.requests["archive", 0] += 1
-            return hung_up()
-        server.requests["archive", response.status] += 1
-        return response
-
-    return answer
+    """The aiohttp handler that streams archives."""
+    return host_endpoint(server, "archive", _respond)
 
 
 async def _respond(

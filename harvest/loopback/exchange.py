@@ -97,6 +97,29 @@ def endpoint(server: Server, route: str, handler: Handler) -> Callable[..., Any]
     return answer
 
 
+HostHandler = Callable[
+    [Server, web.Request, str, list[fault.Action]], Awaitable[web.StreamResponse]
+]
+
+
+def host_endpoint(server: Server, route: str, handler: HostHandler) -> Callable[..., Any]:
+    """The same for a host beside the API, which takes any token and counts for no limit."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        owner, repo = request.match_info["owner"], request.match_info["repo"]
+        name = f"{owner}/{repo.removesuffix('.git')}"
+        actions = server.board.struck(route, name)
+        try:
+            response = await handler(server, request, name, actions)
+        except ConnectionError:
+            server.requests[route, 0] += 1
+            return hung_up()
+        server.requests[route, response.status] += 1
+        return response
+
+    return answer
+
+
 async def _respond(
     server: Server,
     request: web.Request,

@@ -19,7 +19,7 @@ from aiohttp import web
 from harvest.loopback import faults as fault
 from harvest.loopback.archives import stream
 from harvest.loopback.catalog import GitCatalog
-from harvest.loopback.exchange import Server, hung_up, status_fault, suffer_delay_or_drop
+from harvest.loopback.exchange import Server, host_endpoint, status_fault, suffer_delay_or_drop
 from harvest.loopback.hostilepack import hostile_answer
 
 SERVICE = "git-upload-pack"
@@ -34,21 +34,8 @@ _PROTOCOL = re.compile(r"[a-z0-9=:.-]{1,40}")
 
 
 def git_endpoint(server: Server) -> Callable[..., Any]:
-    """The aiohttp handler of both addresses; it takes any token and counts for no limit."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        owner, repo = request.match_info["owner"], request.match_info["repo"]
-        name = f"{owner}/{repo.removesuffix('.git')}"
-        actions = server.board.struck("git", name)
-        try:
-            response = await _respond(server, request, name, actions)
-        except ConnectionError:
-            server.requests["git", 0] += 1
-            return hung_up()
-        server.requests["git", response.status] += 1
-        return response
-
-    return answer
+    """The aiohttp handler of both addresses."""
+    return host_endpoint(server, "git", _respond)
 
 
 async def _respond(
