@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +277,39 @@ def make_git_bench(tmp_path: Path) -> Callable[..., Bench]:
         return bench
 
     return make
+
+
+Begin = Callable[[], subprocess.Popen[str]]
+
+
+@contextmanager
+def _harvests(recipe: Path, token: str) -> Iterator[Begin]:
+    command = [sys.executable, "-m", "pycodegpt", "harvest", "run", "--recipe", str(recipe)]
+    running: list[subprocess.Popen[str]] = []
+
+    def begin() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "GITHUB_TOKEN": token},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Tests that were begun in the background ignore Ctrl-C, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        running.append(process)
+        return process
+
+    try:
+        yield begin
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="session")
+def harvests() -> Callable[[Path, str], AbstractContextManager[Begin]]:
+    """What begins `pycodegpt harvest run` with a recipe and a token, and ends what still runs."""
+    return _harvests

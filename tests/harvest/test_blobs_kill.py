@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +15,6 @@ import pytest
 from harvest.loopback.catalog import git_catalog
 from harvest.loopback.server import serve_in_thread
 
-REPOSITORY = Path(__file__).parents[2]
 SETTINGS: dict[str, Any] = {"transport": "blobs", "forks": True, "repositories_per_shard": 2}
 
 
@@ -30,32 +27,17 @@ def undisturbed(mirrors: Path, tmp_path_factory: pytest.TempPathFactory, bench_c
 
 
 @pytest.fixture
-def start(git_bench: Any, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def start(
+    git_bench: Any, harvests: Any, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f'run = "{git_bench.folder.root}"\n[harvest]\napi_url = "{git_bench.github.url}"\n'
         'transport = "blobs"\nforks = true\nrepositories_per_shard = 2\nconcurrency = 3\n'
         'created_until = "2030-01-01"\n'
     )
-    command = [sys.executable, "-m", "pycodegpt", "harvest", "run", "--recipe", str(recipe)]
-    running: list[subprocess.Popen[str]] = []
-
-    def begin() -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env={**os.environ, "GITHUB_TOKEN": git_bench.token},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        return process
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.communicate()
+    with harvests(recipe, git_bench.token) as begin:
+        yield begin
 
 
 def kill_after(bench: Any, process: subprocess.Popen[str], requests: int, wait_s: float) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,39 +14,19 @@ import pytest
 
 from harvest.loopback.faults import Delay, Fault, SecondaryLimit
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def start(bench: Any, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def start(
+    bench: Any, harvests: Any, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Begin `pycodegpt harvest run` against the bench's server."""
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f'run = "{bench.folder.root}"\n[harvest]\napi_url = "{bench.github.url}"\n'
         "repositories_per_shard = 5\nconcurrency = 2\ncreated_until = '2030-01-01'\n"
     )
-    command = [sys.executable, "-m", "pycodegpt", "harvest", "run", "--recipe", str(recipe)]
-    environment = {**os.environ, "GITHUB_TOKEN": bench.token}
-    running: list[subprocess.Popen[str]] = []
-
-    def begin() -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Tests that were begun in the background ignore Ctrl-C, and so would their children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        running.append(process)
-        return process
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.communicate()
+    with harvests(recipe, bench.token) as begin:
+        yield begin
 
 
 def stop_after(bench: Any, process: subprocess.Popen[str], requests: int, how: int) -> None:
